@@ -1,0 +1,30 @@
+# `make run` and `make test` do all the set-up themselves; they need Python 3.11 or later and make.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: run test lint bench clean
+
+run: $(INSTALLED)
+	$(BIN)/mibench run --task all --estimator all --profile smoke; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ]
+	$(BIN)/mibench leaderboard
+	$(BIN)/mibench leaderboard --output leaderboard.md
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/mypy mibench tasks estimators leaderboard
+
+bench: $(INSTALLED)
+	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mibench needs Python 3.11 or later: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv build dist *.egg-info

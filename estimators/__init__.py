@@ -1,0 +1,1 @@
+"""The built-in estimators, one method a file; found through entry points."""

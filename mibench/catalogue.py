@@ -1,0 +1,35 @@
+"""The names that packages register through entry points, and the suites; no numerical library is imported."""
+
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, entry_points
+
+from mibench.errors import MibenchError
+from mibench.suite import Suite
+
+
+def registered(*groups: str) -> dict[str, EntryPoint]:
+    """Return the entry points of `groups` by name; raises `MibenchError` where two packages claim a name."""
+    found: dict[str, EntryPoint] = {}
+    for entry in _entries(*groups):
+        if entry.name in found and found[entry.name].value != entry.value:
+            raise MibenchError(
+                f"{entry.name!r} is registered twice, as {found[entry.name].value} and {entry.value}; "
+                f"uninstall one of the two packages"
+            )
+        found[entry.name] = entry
+    return found
+
+
+def suites() -> dict[str, Suite]:
+    """Return the registered suites by name."""
+    return {name: entry.load() for name, entry in registered("mibench.suites").items()}
+
+
+def aliases() -> dict[str, str]:
+    """Return the specs that other benchmarks' names stand for."""
+    return {alias: spec for suite in suites().values() for alias, spec in suite.aliases.items()}
+
+
+def _entries(*groups: str) -> Iterator[EntryPoint]:
+    for group in groups:
+        yield from entry_points(group=group)

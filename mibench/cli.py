@@ -1,0 +1,77 @@
+"""The command line: ``mibench COMMAND``; every error is one line and an exit code."""
+
+import sys
+from importlib.metadata import entry_points
+from typing import Annotated
+
+import typer
+
+from mibench import cli_estimate, cli_run, cli_show
+from mibench.errors import MibenchError
+
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+
+def make_app() -> typer.Typer:
+    """Return the application: the core's commands, and those that packages register under ``mibench.commands``."""
+    app = typer.Typer(
+        name="mibench",
+        help="Measure estimators of mutual information against distributions whose MI is known exactly.",
+        epilog="Example: mibench run --task all --profile smoke && mibench leaderboard",
+        invoke_without_command=True,
+        suggest_commands=False,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_top)
+    app.command("list")(cli_show.list_)
+    app.command("info")(cli_show.info)
+    app.command("plan")(cli_run.plan)
+    app.command("run")(cli_run.run)
+    for entry in entry_points(group="mibench.commands"):
+        try:
+            app.command(entry.name)(entry.load())
+        except Exception as error:  # a stranger's broken package must not take the other commands with it
+            typer.echo(f"mibench: the command {entry.name} ({entry.value}) cannot be loaded: {error}", err=True)
+    app.command("estimate")(cli_estimate.estimate)
+    return app
+
+
+def main() -> None:
+    """Run the command line and exit."""
+    try:
+        code = make_app()(standalone_mode=False)
+    except MibenchError as error:
+        code = _fail(str(error))
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader has gone; there is nobody to tell
+        code = 0
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        code = _fail(error.format_message())
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version and exit.")]
+
+
+def _top(context: typer.Context, version: Version = False) -> None:
+    if version:
+        from mibench.provenance import mibench_version
+
+        typer.echo(f"mibench {mibench_version()}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def _fail(message: str) -> int:
+    line = " ".join(message.split())
+    typer.echo(f"mibench: {line}", err=True)
+    return EXIT_USAGE

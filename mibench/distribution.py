@@ -1,0 +1,133 @@
+"""What a task is: a joint distribution of (X, Y) whose MI is known, and the seeds of its draws."""
+
+import hashlib
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibench.component import Component
+from mibench.errors import MibenchError
+from mibench.seeding import derive_seed
+
+Array = NDArray[np.float64]
+Shape = tuple[int, ...]
+_FINGERPRINT_DRAWS = 8
+
+
+class Draw(NamedTuple):
+    """n draws: x (n, *x_shape), y (n, *y_shape), and where it is known the pointwise MI of each (n,), in nats."""
+
+    x: Array
+    y: Array
+    pointwise_mi: Array | None
+
+
+class Distribution(Component, ABC):
+    """A law of (X, Y), immutable; a subclass is a frozen dataclass whose fields are its parameters.
+
+    It needs `x_shape`, `y_shape`, `mutual_information` and `draw`; float64 throughout, no global state.
+    """
+
+    kind: ClassVar[str] = "task"
+    source: ClassVar[Any] = ""  # authors, year, where
+    tags: ClassVar[Any] = ()
+    truth: ClassVar[Any] = "closed form"  # how the MI is known; a Monte Carlo truth states its standard error here
+
+    @property
+    @abstractmethod
+    def x_shape(self) -> Shape:
+        """The shape of one draw of X."""
+
+    @property
+    @abstractmethod
+    def y_shape(self) -> Shape:
+        """The shape of one draw of Y."""
+
+    @property
+    @abstractmethod
+    def mutual_information(self) -> float:
+        """I(X; Y) in nats."""
+
+    @abstractmethod
+    def draw(self, n: int, rng: np.random.Generator) -> Draw:
+        """Return `n` independent draws, with their pointwise MI where it is known (None where it is not)."""
+
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
+        """Return x (n, *x_shape) and y (n, *y_shape)."""
+        return self.draw(n, rng)[:2]
+
+    def log_density_ratio(self, x: Array, y: Array) -> Array:
+        """Return ln p(x, y) − ln p(x) − ln p(y) of each pair, (n,) in nats: the pointwise MI, whose mean is the MI."""
+        raise MibenchError(f"the density of {self} is not known; there is no pointwise MI")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A distribution under its canonical name, drawn by seed."""
+
+    distribution: Distribution
+
+    @cached_property
+    def name(self) -> str:
+        """The canonical spec."""
+        return str(self.distribution)
+
+    @property
+    def mutual_information(self) -> float:
+        """I(X; Y) in nats."""
+        return self.distribution.mutual_information
+
+    @property
+    def x_shape(self) -> Shape:
+        """The shape of one draw of X."""
+        return self.distribution.x_shape
+
+    @property
+    def y_shape(self) -> Shape:
+        """The shape of one draw of Y."""
+        return self.distribution.y_shape
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What kind of task it is."""
+        return tuple(self.distribution.tags)
+
+    @property
+    def source(self) -> str:
+        """Who published the distribution."""
+        return str(self.distribution.source)
+
+    @property
+    def truth(self) -> str:
+        """How the MI is known."""
+        return str(self.distribution.truth)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A digest of the first draws of replicate 0 to nine digits, which the last bit of a libm does not change."""
+        draw = self.draw(_FINGERPRINT_DRAWS, self.replicate_seed(0))
+        values = np.concatenate([draw.x.ravel(), draw.y.ravel()])
+        text = ",".join(f"{value + 0.0:.8e}" for value in values)
+        return hashlib.sha256(f"{self.name}:{self.mutual_information:.12g}:{text}".encode()).hexdigest()[:16]
+
+    def replicate_seed(self, replicate: int) -> int:
+        """Return the seed of a replicate's draws; it follows from the name and the number alone."""
+        return derive_seed("data", self.name, replicate)
+
+    def draw(self, n: int, seed: int = 0) -> Draw:
+        """Return `n` draws with their pointwise MI; the same seed gives the same draws."""
+        if n < 1:
+            raise MibenchError(f"n must be at least 1, got {n}")
+        return self.distribution.draw(n, np.random.default_rng(seed))
+
+    def sample(self, n: int, seed: int = 0) -> tuple[Array, Array]:
+        """Return x (n, *x_shape) and y (n, *y_shape), float64; the same seed gives the same draws."""
+        return self.draw(n, seed)[:2]
+
+    def log_density_ratio(self, x: Array, y: Array) -> Array:
+        """Return the pointwise MI of each pair, (n,) in nats."""
+        return self.distribution.log_density_ratio(x, y)

@@ -1,0 +1,219 @@
+"""What an estimator is: a method with its hyperparameters, and the checked way to call it."""
+
+import dataclasses
+import inspect
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mibench.component import Component
+from mibench.errors import DataError, MibenchError
+
+Array = NDArray[np.float64]
+Shape = tuple[int, ...]
+DEVICES = ("auto", "cpu", "cuda")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate of MI in nats, with what the method knows about it; a failure is NaN with a `message`."""
+
+    value: float
+    std_error: float | None = None
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    message: str = ""
+
+    def __float__(self) -> float:
+        return self.value
+
+
+class Estimator(Component, ABC):
+    """A method; a subclass is a frozen dataclass whose fields are its hyperparameters, with the published defaults.
+
+    Its one required method is `estimate`. A method that can treat all replicates of a cell at once overrides
+    `estimate_batch` too (or derives from `BatchEstimator`).
+    """
+
+    kind: ClassVar[str] = "estimator"
+    source: ClassVar[str] = ""  # authors, year, equation
+    bound: ClassVar[str] = ""  # "lower" or "upper" where the population value is a bound on MI
+    baseline: ClassVar[bool] = False  # brackets the table instead of competing in it
+
+    @abstractmethod
+    def estimate(self, x: Array, y: Array, seed: int) -> float | Estimate:
+        """Return the estimate from x (n, *x_shape) and y (n, *y_shape); all randomness follows from `seed`.
+
+        A further parameter ``device`` ("cpu" or "cuda") or ``pointwise_mi`` (n,) is filled in by name; asking for the
+        latter declares a baseline that needs the truth.
+        """
+
+    def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> Sequence[float | Estimate]:
+        """Return one estimate a replicate from x (R, n, *x_shape), y (R, n, *y_shape) and one seed a replicate."""
+        return [call_estimate(self, *one, device=device) for one in zip(x, y, seeds, strict=True)]
+
+    def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
+        """Return why such data are beyond the method, which skips the cell; an empty string where they are not."""
+        return ""
+
+    def warm_up(self, device: str) -> None:
+        """Do what is done once a process, off the clock: import libraries, compile, start the device."""
+
+
+class BatchEstimator(Estimator):
+    """A method whose one implementation is `estimate_batch`, on a device."""
+
+    def estimate(self, x: Array, y: Array, seed: int, device: str = "cpu") -> float | Estimate:
+        """Return the estimate of a single replicate."""
+        return self.estimate_batch(x[None], y[None], [seed], device)[0]
+
+    @abstractmethod
+    def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> Sequence[float | Estimate]:
+        """Return one estimate a replicate from x (R, n, *x_shape), y (R, n, *y_shape) and one seed a replicate."""
+
+    def warm_up(self, device: str) -> None:
+        """Import torch and start the device."""
+        import torch
+
+        torch.zeros(1, device=device).exp()
+
+
+@dataclass(frozen=True)
+class NamedEstimator:
+    """An estimator under its canonical name, called with checked data."""
+
+    method: Estimator
+    source_hash: str = ""
+
+    @cached_property
+    def name(self) -> str:
+        """The canonical spec."""
+        return str(self.method)
+
+    @property
+    def source(self) -> str:
+        """Who published the method."""
+        return self.method.source
+
+    @cached_property
+    def needs_truth(self) -> bool:
+        """Whether it is a baseline that is handed the pointwise MI of the draws."""
+        return "pointwise_mi" in _parameters(self.method)
+
+    @cached_property
+    def batched(self) -> bool:
+        """Whether it treats all replicates of a cell at once."""
+        return type(self.method).estimate_batch is not Estimator.estimate_batch
+
+    @cached_property
+    def uses_device(self) -> bool:
+        """Whether the device matters to it."""
+        return self.batched or "device" in _parameters(self.method)
+
+    def estimate(self, x: ArrayLike, y: ArrayLike, seed: int = 0, device: str = "auto") -> Estimate:
+        """Return the MI between `x` (n, ...) and `y` (n, ...) in nats; ``float()`` of it is the value.
+
+        Raises `DataError` where the data cannot carry an estimate, `MibenchError` where the method cannot take them.
+        """
+        if self.needs_truth:
+            raise MibenchError(f"{self.name} needs the true pointwise MI, which only a run on a task can give")
+        x, y = check_pair(x, y)
+        reason = self.method.unsupported(len(x), x.shape[1:], y.shape[1:])
+        if reason:
+            raise MibenchError(f"{self.name} cannot take these data: {reason}")
+        result = call_estimate(self.method, x, y, seed, device=self.resolve_device(device))
+        return as_estimate(result)
+
+    def resolve_device(self, device: str) -> str:
+        """Return "cuda" or "cpu" for what was asked; "auto" takes a GPU where the method can use one."""
+        if device not in DEVICES:
+            raise MibenchError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+        if device == "cpu" or not self.uses_device:
+            return "cpu"
+        import torch
+
+        if torch.cuda.is_available():
+            return "cuda"
+        if device == "cuda":
+            raise MibenchError("device 'cuda' is asked for, but torch sees no GPU; use --device cpu")
+        return "cpu"
+
+
+def call_estimate(
+    method: Estimator, x: Array, y: Array, seed: int, *, device: str, pointwise_mi: Array | None = None
+) -> float | Estimate:
+    """Call ``method.estimate`` with those of seed, device and pointwise_mi that it takes."""
+    offered: dict[str, Any] = {"seed": seed, "device": device, "pointwise_mi": pointwise_mi}
+    taken = _parameters(method)
+    return method.estimate(x, y, **{key: value for key, value in offered.items() if key in taken})
+
+
+def as_estimate(result: Any) -> Estimate:
+    """Return what a method answered, a number or an `Estimate`, as an `Estimate`."""
+    if isinstance(result, Estimate):
+        return dataclasses.replace(result, value=float(result.value))
+    try:
+        return Estimate(float(result))
+    except (TypeError, ValueError):
+        raise MibenchError(f"an estimator must return a number, got {type(result).__name__}") from None
+
+
+def function_estimator(function: Callable[..., Any]) -> type[Estimator]:
+    """Return the estimator class of a plain function (x, y, ...) -> float; its further defaults are hyperparameters."""
+    reserved = {"x", "y", "seed", "device", "pointwise_mi"}
+    signature = inspect.signature(function)
+    fields: list[tuple[str, Any, Any]] = []
+    for parameter in signature.parameters.values():
+        if parameter.name not in reserved and parameter.default is not inspect.Parameter.empty:
+            hint = parameter.annotation if isinstance(parameter.annotation, type) else Any
+            fields.append((parameter.name, hint, field(default=parameter.default)))
+
+    def estimate(self: Any, x: Array, y: Array, **offered: Any) -> float | Estimate:
+        chosen = {name: getattr(self, name) for name, *_ in fields}
+        answer: float | Estimate = function(x, y, **chosen, **offered)
+        return answer
+
+    hooks = [p for name, p in signature.parameters.items() if name in reserved]
+    self_parameter = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    estimate.__signature__ = inspect.Signature([self_parameter, *hooks])  # type: ignore[attr-defined]
+    namespace = {"estimate": estimate, "__module__": function.__module__, "__doc__": function.__doc__}
+    return dataclasses.make_dataclass(function.__name__, fields, bases=(Estimator,), namespace=namespace, frozen=True)
+
+
+def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
+    """Return x and y as float64 (n, ...) of the same n ≥ 2, finite, without constant columns, or raise `DataError`."""
+    left, right = check_side("x", x), check_side("y", y)
+    if len(left) != len(right):
+        raise DataError(f"x has {len(left)} rows and y has {len(right)}; they must be draws of the same pairs")
+    if len(left) < 2:
+        raise DataError(f"n is {len(left)}; give at least 2 pairs")
+    return left, right
+
+
+def check_side(name: str, data: ArrayLike) -> Array:
+    """Return one side as float64 (n, ...); a vector becomes (n, 1)."""
+    try:
+        array = np.asarray(data, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError(f"{name} does not hold numbers; give a numeric array of shape (n, ...)") from None
+    if array.ndim == 0 or math.prod(array.shape) == 0:
+        raise DataError(f"{name} has shape {array.shape}; give an array of shape (n, ...) with n of at least 2")
+    array = array[:, None] if array.ndim == 1 else array
+    bad = ~np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+    if bad.any():
+        where = f"{bad.sum()} of {len(array)} rows, first in row {bad.argmax()}"
+        raise DataError(f"{name} holds NaN or infinity in {where}; drop those rows")
+    constant = np.ptp(array, axis=0) == 0
+    if len(array) > 1 and (constant.all() or (array.ndim == 2 and constant.any())):
+        where = f"column {constant.argmax()} of {name}" if array.ndim == 2 else f"all of {name}"
+        raise DataError(f"{where} is constant and carries no information; drop it")
+    return array
+
+
+def _parameters(method: Estimator) -> Mapping[str, inspect.Parameter]:
+    return inspect.signature(method.estimate).parameters

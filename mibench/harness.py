@@ -1,0 +1,130 @@
+"""A run: plan, compute, record, store."""
+
+import contextlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from mibench import provenance, registry
+from mibench.errors import MibenchError
+from mibench.executor import Limits, LocalExecutor
+from mibench.job import Job
+from mibench.plan import Cell, Plan, make_plan, sizes
+from mibench.record import Outcome, Record
+from mibench.selection import select_estimators, select_tasks
+from mibench.store import Store
+
+EXECUTORS = {"local": LocalExecutor}
+OnCell = Callable[[Cell, list[Record]], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run is asked to do; see `mibench.run`."""
+
+    tasks: str | Iterable[str] = "all"
+    estimators: str | Iterable[str] = "all"
+    n_samples: int | Sequence[int] | None = None
+    replicates: int | None = None
+    profile: str = "standard"
+    store: str | Path | None = "mibench.db"
+    device: str = "auto"
+    jobs: int | None = None
+    timeout: float | None = None
+    memory: float | None = None
+    solo: bool = False
+    seed: int = 0
+    retry: bool = False
+    force: bool = False
+    plugins: Iterable[str | Path] = ()
+    executor: str = "local"
+
+    def __post_init__(self) -> None:
+        for name in ("jobs", "timeout", "memory"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise MibenchError(f"{name} must be more than 0, got {value}")
+        if self.executor not in EXECUTORS:
+            raise MibenchError(f"there is no executor {self.executor!r}; known: {', '.join(EXECUTORS)}")
+
+
+class Run:
+    """A run that is planned: nothing has been computed, and the store is open."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._plugins = tuple(str(Path(path).resolve()) for path in options.plugins)
+        for path in self._plugins:
+            registry.load_plugin(path)
+        tasks, estimators = select_tasks(options.tasks), select_estimators(options.estimators)
+        n_samples, replicates = sizes(options.profile, options.n_samples, options.replicates)
+        devices = {estimator.resolve_device(options.device) for estimator in estimators}
+        self.store = Store.open(options.store)
+        self.plan: Plan = make_plan(
+            tasks,
+            estimators,
+            n_samples,
+            replicates,
+            store=self.store,
+            seed=options.seed,
+            solo=options.solo,
+            retry=options.retry,
+            force=options.force,
+        )
+        wanted = options.jobs or (1 if "cuda" in devices else _cores())
+        self.workers = max(1, min(wanted, len(self.plan.to_do)))
+        self.threads = max(1, _cores() // self.workers)
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of all records of the run, computed or not."""
+        return [key for cell in self.plan.cells for key in cell.keys]
+
+    def execute(self, on_cell: OnCell) -> None:
+        """Compute what is to be done; each cell's records are committed when they arrive.
+
+        Whatever ends the run early, Ctrl-C included, loses the cells that were under way and nothing else.
+        """
+        limits = Limits(self._options.timeout, self._options.memory)
+        pool = EXECUTORS[self._options.executor](self.workers, self.threads, limits)
+        with contextlib.closing(pool.run([self._job(cell) for cell in self.plan.to_do])) as results:
+            for index, outcomes in results:
+                cell = self.plan.to_do[index]
+                records = _records(cell, outcomes, self.threads)
+                self.store.add(records)
+                on_cell(cell, records)
+
+    def _job(self, cell: Cell) -> Job:
+        options, names = self._options, (cell.task.name, cell.estimator.name)
+        return Job(*names, cell.n_samples, cell.replicates, cell.seed, options.device, options.solo, self._plugins)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _records(cell: Cell, outcomes: Sequence[Outcome], threads: int) -> list[Record]:
+    method = cell.estimator.method
+    common: dict[str, Any] = {
+        "task": cell.task.name,
+        "task_fingerprint": cell.task.fingerprint,
+        "mi_true": cell.task.mutual_information,
+        "estimator": cell.estimator.name,
+        "estimator_params": method.parameters_json(),
+        "estimator_source": cell.estimator.source_hash,
+        "baseline": method.baseline,
+        "bound": method.bound,
+        "n_samples": cell.n_samples,
+        "seed": cell.seed,
+        "threads": threads,
+        "host": provenance.host(),
+        "mibench_version": provenance.mibench_version(),
+        "library_versions": provenance.library_versions(),
+        "git_commit": provenance.git_commit(),
+    }
+    return [
+        Record(**common, replicate=r, data_seed=cell.task.replicate_seed(r), **asdict(outcome))
+        for r, outcome in zip(cell.replicates, outcomes, strict=True)
+    ]

@@ -1,0 +1,173 @@
+"""What exists: tasks, maps, estimators and suites, found through entry points and plugin files.
+
+Nothing is imported until it is asked for, and the built-in ones come in by the same door as a stranger's.
+"""
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Iterator
+from functools import cached_property
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from types import ModuleType
+from typing import cast
+
+from mibench.catalogue import aliases, registered
+from mibench.component import Component
+from mibench.distribution import Distribution, Task
+from mibench.errors import MibenchError, SpecError, suggest
+from mibench.estimation import Estimator, NamedEstimator, function_estimator
+from mibench.spec import Spec, parse
+
+
+class Registry:
+    """The components of one kind, by name; loaded on first use."""
+
+    def __init__(self, kind: str, *groups: str) -> None:
+        self.kind = kind
+        self.groups = groups
+        self._loaded: dict[str, type[Component]] = {}
+
+    @cached_property
+    def _found(self) -> dict[str, EntryPoint]:
+        return registered(*self.groups)
+
+    def names(self) -> list[str]:
+        """Return the registered names, sorted; loads nothing."""
+        return sorted({*self._found, *self._loaded})
+
+    def add(self, name: str, cls: type[Component]) -> None:
+        """Register `cls` as `name`; a built-in name cannot be taken."""
+        if name in self._found:
+            raise MibenchError(f"the {self.kind} {name!r} exists already; give the one in the plugin another name")
+        cls.spec_name = name
+        self._loaded[name] = cls
+
+    def load(self, name: str) -> type[Component]:
+        """Return the class registered as `name`, or raise `SpecError` with the nearest names."""
+        if name not in self._loaded:
+            if name not in self._found:
+                raise SpecError(f"there is no {self.kind} {name!r}; {suggest(name, self.names())}")
+            cls = self._found[name].load()
+            cls.spec_name = name
+            self._loaded[name] = cls
+        return self._loaded[name]
+
+
+TASKS = Registry("task", "mibench.tasks", "mibench.maps")
+ESTIMATORS = Registry("estimator", "mibench.estimators")
+_plugins: dict[Path, list[tuple[str, str]]] = {}
+
+
+def build(kind: str, spec: Spec) -> Component:
+    """Build the task or estimator that `spec` names, its nested ones included."""
+    registry = TASKS if kind == "task" else ESTIMATORS
+    return registry.load(spec.name).from_spec(spec, build)
+
+
+def task(spec: str) -> Task:
+    """Return the task that `spec`, or an alias of one, names."""
+    text = aliases().get(spec, spec)
+    return Task(cast(Distribution, build("task", parse(text))))
+
+
+def estimator(spec: str) -> NamedEstimator:
+    """Return the estimator that `spec` names."""
+    method = cast(Estimator, build("estimator", parse(spec)))
+    return NamedEstimator(method, source_hash(method))
+
+
+def load_plugin(path: str | Path) -> list[tuple[str, str]]:
+    """Import a Python file and register what it defines, once; return the (kind, name) of each.
+
+    Registered are the subclasses of `Distribution`, the classes that have a method ``estimate``, and the functions
+    whose first two parameters are ``x`` and ``y``; names that begin with an underscore are left alone.
+    """
+    file = Path(path).resolve()
+    if file not in _plugins:
+        _plugins[file] = _register(_import_file(file))
+    return _plugins[file]
+
+
+def _register(module: ModuleType) -> list[tuple[str, str]]:
+    found = []
+    for name, thing in vars(module).items():
+        if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
+            continue
+        registry = ESTIMATORS
+        cls: type[Component] | None = None
+        if inspect.isclass(thing) and issubclass(thing, Distribution):
+            registry, cls = TASKS, thing
+        elif inspect.isclass(thing) and callable(getattr(thing, "estimate", None)):
+            cls = as_estimator_class(thing)
+        elif inspect.isfunction(thing) and [*inspect.signature(thing).parameters][:2] == ["x", "y"]:
+            cls = function_estimator(thing)
+        if cls is not None:
+            registry.add(name, cls)
+            found.append((registry.kind, name))
+    if not found:
+        raise MibenchError(
+            f"{module.__file__} defines no estimator; write a function (x, y) -> float or a class with estimate(x, y)"
+        )
+    return found
+
+
+def as_estimator_class(cls: type) -> type[Estimator]:
+    """Return `cls`, or of a stranger's class with an ``estimate`` a subclass that is an `Estimator`."""
+    if issubclass(cls, Estimator):
+        return cls
+    return type(cls.__name__, (cls, Estimator), {"__module__": cls.__module__})
+
+
+def source_hash(component: Component) -> str:
+    """Return a digest of the code behind `component`: its module and those it uses in the same package.
+
+    A nested component counts with its own. It changes when the method's code does, so that stored results of older
+    code are not taken for those of the present one.
+    """
+    modules: dict[str, ModuleType] = {}
+    for part in _with_nested(component):
+        _collect_modules(sys.modules.get(type(part).__module__), modules)
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        file = getattr(modules[name], "__file__", None)
+        digest.update(Path(file).read_bytes() if file else name.encode())
+    return digest.hexdigest()[:16]
+
+
+def _with_nested(component: Component) -> Iterator[Component]:
+    yield component
+    for value in vars(component).values():
+        if isinstance(value, Component):
+            yield from _with_nested(value)
+
+
+def _collect_modules(module: ModuleType | None, found: dict[str, ModuleType]) -> None:
+    if module is None or module.__name__ in found:
+        return
+    found[module.__name__] = module
+    package = module.__name__.rpartition(".")[0]
+    for value in list(vars(module).values()):
+        used = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
+        if package and isinstance(used, str) and used.startswith(package + "."):
+            _collect_modules(sys.modules.get(used), found)
+
+
+def _import_file(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise MibenchError(f"the plugin {path} is not there; give the path of a Python file")
+    name = f"mibench_plugin_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+    definition = importlib.util.spec_from_file_location(name, path)
+    if definition is None or definition.loader is None:
+        raise MibenchError(f"the plugin {path} is not a Python file; its name must end in .py")
+    module = importlib.util.module_from_spec(definition)
+    sys.modules[name] = module
+    try:
+        definition.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise MibenchError(f"the plugin {path} cannot be imported: {type(error).__name__}: {error}") from error
+    return module
+

@@ -1,0 +1,63 @@
+"""Choosing tasks and estimators: by suite, glob, spec or alias, each in one string or many."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from mibench import catalogue, registry
+from mibench.distribution import Task
+from mibench.errors import SpecError, suggest
+from mibench.estimation import NamedEstimator
+from mibench.spec import split_list
+
+DEFAULT_SUITE = "core"  # what "all" means
+
+
+def select_tasks(patterns: str | Iterable[str]) -> list[Task]:
+    """Return the tasks that suites, globs over the suites' tasks, specs or aliases name, each once."""
+    suites = catalogue.suites()
+    found: dict[str, Task] = {}
+    for pattern in _split(patterns, "task"):
+        suite = suites.get(DEFAULT_SUITE if pattern == "all" else pattern)
+        names: Iterable[str] = [pattern]
+        if suite:
+            names = suite.tasks
+        elif _is_glob(pattern):
+            names = _matching(pattern, [name for each in suites.values() for name in each.tasks], "task")
+        for chosen in map(registry.task, names):
+            found[chosen.name] = chosen
+    return list(found.values())
+
+
+def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
+    """Return the estimators that globs or specs name, each once; "all" is every registered one."""
+    found: dict[str, NamedEstimator] = {}
+    for pattern in _split(patterns, "estimator"):
+        names = [pattern]
+        if pattern == "all" or _is_glob(pattern):
+            names = _matching("*" if pattern == "all" else pattern, registry.ESTIMATORS.names(), "estimator")
+        for chosen in map(registry.estimator, names):
+            found[chosen.name] = chosen
+    return list(found.values())
+
+
+def _split(patterns: str | Iterable[str], kind: str) -> list[str]:
+    given = [patterns] if isinstance(patterns, str) else list(patterns)
+    for pattern in given:
+        if not isinstance(pattern, str):
+            raise SpecError(f"a {kind} must be given as a string such as 'all' or a spec, got {pattern!r}")
+    whole = catalogue.aliases()  # which may hold commas of their own
+    items = [item for pattern in given for item in ([pattern] if pattern in whole else split_list(pattern))]
+    if not items:
+        raise SpecError(f"no {kind} is given; name a spec or a glob, or 'all'")
+    return items
+
+
+def _is_glob(pattern: str) -> bool:
+    return any(mark in pattern for mark in "*?")
+
+
+def _matching(pattern: str, names: list[str], kind: str) -> list[str]:
+    matching = [name for name in names if fnmatchcase(name, pattern)]
+    if not matching:
+        raise SpecError(f"no {kind} matches {pattern!r}; {suggest(pattern, names)}")
+    return matching

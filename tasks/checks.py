@@ -1,0 +1,17 @@
+"""The checks that all families share."""
+
+import math
+
+from mibench.errors import SpecError
+
+
+def check_dimension(name: str, value: int) -> None:
+    """Raise `SpecError` unless `value` is a dimension."""
+    if value < 1:
+        raise SpecError(f"{name} must be at least 1, got {value}")
+
+
+def check_mi(value: float) -> None:
+    """Raise `SpecError` unless `value` can be an MI in nats."""
+    if not (math.isfinite(value) and value >= 0):
+        raise SpecError(f"mi must be a finite number of nats, at least 0, got {value}")

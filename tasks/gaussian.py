@@ -1,0 +1,240 @@
+"""Correlated Gaussians: every family is d independent pairs (u_j, v_j), mixed by a linear map on each side.
+
+The MI of a pair is I_j = −½ ln(1 − ρ_j²), so that ρ_j = √(−expm1(−2 I_j)) and √(1 − ρ_j²) = exp(−I_j), both exact for
+any I_j. Beyond I_j ≈ 35 nats float64 rounds y_j onto x_j: such draws carry less than the stated MI.
+"""
+
+import math
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from mibench.component import SHOWN
+from mibench.distribution import Array, Distribution, Draw, Shape
+from mibench.errors import SpecError
+from mibench.seeding import derive_seed
+
+from .checks import check_dimension, check_mi
+from .elementary import exp, expm1
+from .linear import haar_orthogonal, mean_first_orthogonal, mix
+
+
+class CanonicalGaussian(Distribution):
+    """A Gaussian by its canonical pairs: x = A u and y = B v with corr(u_j, v_j) = ρ_j and all else independent."""
+
+    @property
+    @abstractmethod
+    def pair_mi(self) -> Array:
+        """The MI of each canonical pair, (min(d_x, d_y),) in nats."""
+
+    @cached_property
+    def bases(self) -> tuple[Array | None, Array | None]:
+        """The maps A (d_x, d_x) and B (d_y, d_y); None is the identity."""
+        return None, None
+
+    def draw(self, n: int, rng: np.random.Generator) -> Draw:
+        """Return `n` draws and their pointwise MI, computed from the noise of y so that it holds at any MI."""
+        u = rng.standard_normal((n, *self.x_shape))
+        v = rng.standard_normal((n, *self.y_shape))
+        pairs = len(self.pair_mi)
+        noise = v[:, :pairs].copy()
+        v[:, :pairs] = self._rho * u[:, :pairs] + self._residual * noise
+        a, b = self.bases
+        x, y = (u if a is None else mix(u, a)), (v if b is None else mix(v, b))
+        return Draw(x, y, self._pointwise(v[:, :pairs], noise))
+
+    def log_density_ratio(self, x: Array, y: Array) -> Array:
+        """Return the pointwise MI of each pair, (n,) in nats."""
+        a, b = self.bases
+        u = x if a is None else mix(x, np.linalg.inv(a).astype(float))
+        v = y if b is None else mix(y, np.linalg.inv(b).astype(float))
+        pairs = len(self.pair_mi)
+        noise = (v[:, :pairs] - self._rho * u[:, :pairs]) / self._residual
+        return self._pointwise(v[:, :pairs], noise)
+
+    @cached_property
+    def _rho(self) -> Array:
+        return np.sqrt(-expm1(-2 * self.pair_mi))
+
+    @cached_property
+    def _residual(self) -> Array:
+        return exp(-self.pair_mi)
+
+    def _pointwise(self, v: Array, noise: Array) -> Array:
+        """Return ln p(v | u) − ln p(v), where v given u is ρu plus `noise` scaled by √(1 − ρ²)."""
+        pointwise: Array = (self.pair_mi + (v**2 - noise**2) / 2).sum(axis=1)
+        return pointwise
+
+
+@dataclass(frozen=True)
+class Gaussian(CanonicalGaussian):
+    """X, Y in R^d, standard normal, with one correlation in all corresponding components: I = −(d/2) ln(1 − ρ²).
+
+    `d` is 1 by default; `dx` and `dy` are the dimensions where they differ from it; min(dx, dy) components then
+    correspond, and the others are independent. `mixing="orthogonal"` rotates each side by a random orthogonal matrix
+    that follows from the spec.
+    """
+
+    d: int | None = field(default=None, metadata=SHOWN)
+    mi: float = field(default=1.0, metadata=SHOWN)
+    dx: int | None = None
+    dy: int | None = None
+    mixing: Literal["orthogonal"] | None = None
+
+    source: ClassVar[str] = "Kraskov, Stögbauer & Grassberger 2004; Czyż et al. 2023 (Beyond Normal)"
+
+    def __post_init__(self) -> None:
+        for name in ("d", "dx", "dy"):
+            if getattr(self, name) is not None:
+                check_dimension(name, getattr(self, name))
+        check_mi(self.mi)
+        dx, dy = self.dx or self.d or 1, self.dy or self.d or 1
+        same = dx == dy  # one law, one name
+        object.__setattr__(self, "d", dx if same else None)
+        object.__setattr__(self, "dx", None if same else dx)
+        object.__setattr__(self, "dy", None if same else dy)
+
+    @property
+    def x_shape(self) -> Shape:
+        """(d_x,)."""
+        return (self.dx or self.d or 1,)
+
+    @property
+    def y_shape(self) -> Shape:
+        """(d_y,)."""
+        return (self.dy or self.d or 1,)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Gaussian, and mixed where it is rotated."""
+        return ("gaussian", "vector", *(["mixed"] if self.mixing else []))
+
+    @property
+    def mutual_information(self) -> float:
+        """The MI that was asked for, in nats."""
+        return self.mi
+
+    @cached_property
+    def pair_mi(self) -> Array:
+        """The MI over min(d_x, d_y), each."""
+        pairs = min(*self.x_shape, *self.y_shape)
+        return np.full(pairs, self.mi / pairs)
+
+    @cached_property
+    def bases(self) -> tuple[Array | None, Array | None]:
+        """The rotations, or None without mixing."""
+        if self.mixing is None:
+            return None, None
+        rng = np.random.default_rng(derive_seed("mixing", str(self)))
+        return haar_orthogonal(self.x_shape[0], rng), haar_orthogonal(self.y_shape[0], rng)
+
+
+@dataclass(frozen=True)
+class GaussianDense(CanonicalGaussian):
+    """X, Y in R^d, unit variances, the same correlation ρ between any two of the 2d coordinates.
+
+    Give either `rho` in [0, 1) or the wanted `mi`. The only dependence is that of the two coordinate means, whose
+    correlation is r = dρ / (1 + (d−1)ρ): I = −½ ln(1 − r²).
+    """
+
+    d: int = field(default=2, metadata=SHOWN)
+    rho: float | None = None
+    mi: float | None = None
+
+    source: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
+    tags: ClassVar[tuple[str, ...]] = ("gaussian", "vector", "dense")
+
+    def __post_init__(self) -> None:
+        check_dimension("d", self.d)
+        if (self.rho is None) == (self.mi is None):
+            raise SpecError("give either rho or mi, such as gaussian_dense(d=5, rho=0.5)")
+        if self.mi is not None:
+            check_mi(self.mi)
+        if self.rho is not None and not 0 <= self.rho < 1:
+            raise SpecError(f"rho must be in [0, 1), got {self.rho}")
+
+    @property
+    def x_shape(self) -> Shape:
+        """(d,)."""
+        return (self.d,)
+
+    @property
+    def y_shape(self) -> Shape:
+        """(d,)."""
+        return (self.d,)
+
+    @property
+    def mutual_information(self) -> float:
+        """I(X; Y) in nats."""
+        if self.mi is not None:
+            return self.mi
+        rho, d = self.rho or 0.0, self.d
+        # 1 − r² = (1 − ρ)(1 + (2d−1)ρ) / (1 + (d−1)ρ)²
+        return math.log1p((d - 1) * rho) - (math.log1p(-rho) + math.log1p((2 * d - 1) * rho)) / 2
+
+    @cached_property
+    def pair_mi(self) -> Array:
+        """All the MI is in the first pair, the coordinate means."""
+        return np.array([self.mutual_information, *[0.0] * (self.d - 1)])
+
+    @cached_property
+    def bases(self) -> tuple[Array | None, Array | None]:
+        """The reflection onto the mean, scaled to the variances of the mean and of what is left."""
+        d, one_minus_rho = self.d, self._one_minus_rho
+        scales = np.sqrt(np.array([d - (d - 1) * one_minus_rho, *[one_minus_rho] * (d - 1)]))
+        basis = mean_first_orthogonal(d) * scales
+        return basis, basis
+
+    @property
+    def _one_minus_rho(self) -> float:
+        """1 − ρ, which stays exact where ρ rounds to 1; from r = √(1 − e^(−2I)), ρ = r / (d − (d−1) r)."""
+        if self.rho is not None:
+            return 1 - self.rho
+        mi, d = self.mutual_information, self.d
+        r = math.sqrt(-math.expm1(-2 * mi))
+        one_minus_r = math.exp(-2 * mi) / (1 + r)
+        return d * one_minus_r / (d - (d - 1) * r)
+
+
+@dataclass(frozen=True)
+class GaussianSparse(CanonicalGaussian):
+    """X, Y in R^d, standard normal; the first `pairs` coordinates correspond, the others are noise.
+
+    I = −(pairs/2) ln(1 − ρ²).
+    """
+
+    d: int = field(default=3, metadata=SHOWN)
+    pairs: int = field(default=2, metadata=SHOWN)
+    mi: float = field(default=1.0, metadata=SHOWN)
+
+    source: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
+    tags: ClassVar[tuple[str, ...]] = ("gaussian", "vector", "sparse")
+
+    def __post_init__(self) -> None:
+        check_dimension("d", self.d)
+        check_mi(self.mi)
+        if not 1 <= self.pairs <= self.d:
+            raise SpecError(f"pairs must be between 1 and d={self.d}, got {self.pairs}")
+
+    @property
+    def x_shape(self) -> Shape:
+        """(d,)."""
+        return (self.d,)
+
+    @property
+    def y_shape(self) -> Shape:
+        """(d,)."""
+        return (self.d,)
+
+    @property
+    def mutual_information(self) -> float:
+        """The MI that was asked for, in nats."""
+        return self.mi
+
+    @cached_property
+    def pair_mi(self) -> Array:
+        """The MI over `pairs`, in each of the interacting pairs; the others are left out."""
+        return np.full(self.pairs, self.mi / self.pairs)

@@ -1,0 +1,138 @@
+"""Maps that keep MI: injective, applied to each coordinate of either side or both."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy.optimize.elementwise import find_root
+from scipy.special import ndtr, ndtri
+
+from mibench.distribution import Array, Distribution, Draw, Shape
+
+from .elementary import arcsinh, sin
+
+
+@dataclass(frozen=True)
+class Map(Distribution):
+    """The law of (f(X), g(Y)) for invertible f and g: its MI, and its pointwise MI, are those of (X, Y)."""
+
+    base: Distribution
+    side: Literal["both", "x", "y"] = "both"
+
+    @property
+    def source(self) -> str:
+        """That of the base and of the map."""
+        return f"{self.base.source}; map: Czyż et al. 2023 (Beyond Normal)"
+
+    @property
+    def x_shape(self) -> Shape:
+        """That of the base."""
+        return self.base.x_shape
+
+    @property
+    def y_shape(self) -> Shape:
+        """That of the base."""
+        return self.base.y_shape
+
+    @property
+    def mutual_information(self) -> float:
+        """That of the base, in nats."""
+        return self.base.mutual_information
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """Those of the base, and the map's name."""
+        return (*self.base.tags, self.spec_name)
+
+    @property
+    def truth(self) -> str:
+        """That of the base, kept by an invertible map."""
+        return f"{self.base.truth}, kept by an invertible map"
+
+    def draw(self, n: int, rng: np.random.Generator) -> Draw:
+        """Return `n` mapped draws of the base."""
+        x, y, pointwise = self.base.draw(n, rng)
+        return Draw(self._apply("x", x, inverse=False), self._apply("y", y, inverse=False), pointwise)
+
+    def log_density_ratio(self, x: Array, y: Array) -> Array:
+        """Return the base's pointwise MI at the inverse images, (n,) in nats."""
+        return self.base.log_density_ratio(self._apply("x", x, inverse=True), self._apply("y", y, inverse=True))
+
+    def _apply(self, side: Literal["x", "y"], values: Array, inverse: bool) -> Array:
+        if self.side not in ("both", side):
+            return values
+        return self.invert(side, values) if inverse else self.map(side, values)
+
+    @abstractmethod
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Map the draws (n, ...) of a side."""
+
+    @abstractmethod
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Undo `map`."""
+
+
+@dataclass(frozen=True)
+class Asinh(Map):
+    """x ↦ asinh(x) = ln(x + √(1 + x²)): shortens the tails."""
+
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return asinh of each coordinate."""
+        return arcsinh(values)
+
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return sinh of each coordinate."""
+        return np.sinh(values)
+
+
+@dataclass(frozen=True)
+class HalfCube(Map):
+    """x ↦ sign(x)|x|^(3/2): lengthens the tails."""
+
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return x √|x| of each coordinate."""
+        return values * np.sqrt(np.abs(values))
+
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return sign(x) |x|^(2/3) of each coordinate."""
+        return np.sign(values) * np.cbrt(values**2)
+
+
+@dataclass(frozen=True)
+class Uniform(Map):
+    """x ↦ Φ(x), the normal CDF: coordinates that are standard normal become uniform on (0, 1)."""
+
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return Φ of each coordinate."""
+        return ndtr(values)
+
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return the normal quantile of each coordinate."""
+        return ndtri(values)
+
+
+# Amplitude, frequency and phase of the sines that are added to each side (Czyż et al. 2023).
+_WIGGLES = {
+    "x": ((0.4, 1.0, 0.0), (0.2, 1.7, 1.0), (0.03, 3.3, -2.5)),
+    "y": ((-0.4, 0.4, 0.0), (0.17, 1.3, 3.5), (0.02, 4.3, -2.5)),
+}
+
+
+@dataclass(frozen=True)
+class Wiggly(Map):
+    """x ↦ x + Σ a sin(ωx + φ), increasing since Σ |aω| < 1; other sines on Y than on X."""
+
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Add the sines to each coordinate."""
+        return values + sum(a * sin(w * values + phase) for a, w, phase in _WIGGLES[side])
+
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Find each root, which lies within the summed amplitudes of the value."""
+        reach = sum(abs(a) for a, *_ in _WIGGLES[side]) + 1e-9
+        bracket = (values - reach, values + reach)
+
+        def excess(x: Array, target: Array) -> Array:
+            return self.map(side, x) - target
+
+        return np.asarray(find_root(excess, bracket, args=(values,)).x)

@@ -1,0 +1,90 @@
+"""Laws that every registered estimator keeps; a new one is tested by being registered."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import mibench
+from mibench import registry
+from mibench.estimation import as_estimate, call_estimate
+
+NAMES = registry.ESTIMATORS.names()
+
+
+@pytest.fixture(params=NAMES)
+def estimator(request):
+    return mibench.estimator(request.param)
+
+
+def answer(estimator, draw, seed=0):
+    return as_estimate(
+        call_estimate(estimator.method, draw.x, draw.y, seed, device="cpu", pointwise_mi=draw.pointwise_mi)
+    )
+
+
+def test_states_its_source_and_prints_itself_back(estimator):
+    assert estimator.source
+    assert estimator.method.bound in ("", "lower", "upper")
+    assert mibench.estimator(estimator.name).name == estimator.name
+    assert isinstance(json.loads(estimator.method.parameters_json()), dict)
+    assert len(estimator.source_hash) == 16
+
+
+def test_follows_from_the_data_and_the_seed(estimator):
+    draw = mibench.task("gaussian(d=2, mi=1)").draw(200, seed=0)
+    first, again = answer(estimator, draw, seed=7), answer(estimator, draw, seed=7)
+    assert first.value == again.value
+    assert math.isfinite(first.value)
+    json.dumps(dict(first.diagnostics))
+
+
+def test_tells_dependence_from_independence(estimator):
+    near, far = (mibench.task(f"gaussian(d=2, mi={mi})").draw(1000, seed=1) for mi in (0, 2))
+    if estimator.name == "zero":
+        assert answer(estimator, far).value == 0
+    else:
+        assert answer(estimator, far).value > answer(estimator, near).value + 0.8
+
+
+def test_the_data_are_left_as_they_were(estimator):
+    draw = mibench.task("gaussian(d=2, mi=1)").draw(100, seed=0)
+    x, y = draw.x.copy(), draw.y.copy()
+    answer(estimator, draw)
+    assert np.array_equal(draw.x, x)
+    assert np.array_equal(draw.y, y)
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if mibench.estimator(n).batched])
+def test_a_replicate_does_not_depend_on_its_stack(name):
+    estimator = mibench.estimator(name)
+    task = mibench.task("gaussian(d=2, mi=1)")
+    draws = [task.draw(300, seed=s) for s in range(3)]
+    x, y = (np.stack([draw[side] for draw in draws]) for side in (0, 1))
+    stacked = [as_estimate(a).value for a in estimator.method.estimate_batch(x, y, [5, 6, 7], "cpu")]
+    alone = [answer(estimator, draw, seed=5 + r).value for r, draw in enumerate(draws)]
+    assert stacked == pytest.approx(alone, abs=2e-3)
+    assert len(set(stacked)) == 3
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("name", NAMES)
+def test_gpu_and_cpu_agree(name):
+    estimator = mibench.estimator(name)
+    if not estimator.uses_device:
+        return
+    draw = mibench.task("gaussian(d=2, mi=1)").draw(1000, seed=0)
+    cpu, gpu = (
+        as_estimate(call_estimate(estimator.method, draw.x, draw.y, 3, device=device)).value for device in ("cpu", "cuda")
+    )
+    assert gpu == pytest.approx(cpu, abs=0.02)
+
+
+def test_baselines_bracket():
+    task = mibench.task("gaussian(d=3, mi=2)")
+    draw = task.draw(1000, seed=0)
+    oracle = answer(mibench.estimator("oracle"), draw)
+    assert oracle.value == pytest.approx(draw.pointwise_mi.mean())
+    assert abs(oracle.value - 2) < 4 * oracle.std_error
+    assert oracle.std_error == pytest.approx(draw.pointwise_mi.std(ddof=1) / math.sqrt(1000))

@@ -1,0 +1,64 @@
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mibench
+import mibench.catalogue
+
+ROOT = Path(__file__).parents[2]
+WINGS = ("tasks", "estimators", "leaderboard")
+
+
+def imported(file):
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "mibench").glob("*.py")), ids=lambda file: file.name)
+def test_the_core_imports_no_wing(file):
+    public = ("mibench.api.tasks",)
+    assert not [name for name in imported(file) if name.startswith(tuple(f"mibench.{w}" for w in WINGS)) and name not in public]
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_wings_do_not_import_each_other(wing):
+    others = tuple(f"mibench.{other}" for other in WINGS if other != wing)
+    files = list((ROOT / wing).glob("*.py"))
+    assert files
+    assert not [(file.name, name) for file in files for name in imported(file) if name.startswith(others)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["import mibench", "import mibench.cli; mibench.cli.make_app()", "import mibench.cli_show as s; s.list_()"],
+)
+def test_starting_up_loads_no_heavy_library(statement):
+    heavy = "{'torch', 'numba', 'pandas', 'scipy', 'sqlalchemy'}"
+    code = f"{statement}\nimport sys\nprint('loaded:', sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "loaded: []"
+
+
+def test_tasks_can_be_called_before_and_after_their_package_is_imported():
+    code = "import mibench\na = mibench.tasks('blobs*')\nimport mibench.tasks.blobs\nassert a == mibench.tasks('blobs*') and a"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_public_names_can_be_imported():
+    for name in mibench.__all__:
+        assert getattr(mibench, name)
+    with pytest.raises(AttributeError, match="no_such_name"):
+        mibench.no_such_name  # noqa: B018
+
+
+def test_every_public_thing_has_a_docstring():
+    for group in ("mibench.tasks", "mibench.maps", "mibench.estimators", "mibench.commands"):
+        for entry in mibench.catalogue.registered(group).values():
+            assert entry.load().__doc__, entry
