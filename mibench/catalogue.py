@@ -1,10 +1,13 @@
 """The names that packages register through entry points, and the suites; no numerical library is imported."""
 
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from mibench.errors import MibenchError
 from mibench.suite import Suite
+
+COMPONENTS = ("mibench.tasks", "mibench.maps", "mibench.estimators")
 
 
 def registered(*groups: str) -> dict[str, EntryPoint]:
@@ -18,6 +21,13 @@ def registered(*groups: str) -> dict[str, EntryPoint]:
             )
         found[entry.name] = entry
     return found
+
+
+@cache
+def name_of(cls: type) -> str:
+    """Return the name under which a package registers `cls`, or else the class's own."""
+    where = f"{cls.__module__}:{cls.__qualname__}"
+    return next((entry.name for entry in _entries(*COMPONENTS) if entry.value == where), cls.__name__)
 
 
 def suites() -> dict[str, Suite]:

@@ -75,3 +75,7 @@ def _fail(message: str) -> int:
     line = " ".join(message.split())
     typer.echo(f"mibench: {line}", err=True)
     return EXIT_USAGE
+
+
+if __name__ == "__main__":
+    main()

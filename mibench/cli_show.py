@@ -88,7 +88,7 @@ def describe(spec: str) -> dict[str, Any]:
     except SpecError:
         if text != name:
             raise
-        return _family_facts(registry.TASKS.load(name))
+        return _family_facts(name, registry.TASKS.load(name))
 
 
 def _task_facts(task: Task) -> dict[str, Any]:
@@ -118,14 +118,14 @@ def _estimator_facts(estimator: NamedEstimator) -> dict[str, Any]:
     }
 
 
-def _family_facts(cls: type[Component]) -> dict[str, Any]:
+def _family_facts(name: str, cls: type[Component]) -> dict[str, Any]:
     from dataclasses import MISSING
 
     from mibench.component import parameters
 
     fields = parameters(cls)
     given = [f.name if f.default is MISSING else f"{f.name}={f.default}" for f in fields]
-    return {"family": f"{cls.spec_name}({', '.join(given)})", "about": _about(cls)}
+    return {"family": f"{name}({', '.join(given)})", "about": _about(cls)}
 
 
 def _class_facts(component: Component) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, ClassVar, Literal, Self, Union
 
+from mibench.catalogue import name_of
 from mibench.errors import SpecError, suggest
 from mibench.spec import Spec
 
@@ -19,8 +20,6 @@ class Component:
     """A thing that a spec names: its dataclass fields are the arguments of the call."""
 
     kind: ClassVar[str] = "component"
-    spec_name: ClassVar[str] = ""  # set at registration
-
     def spec(self) -> Spec:
         """Return the canonical spec: fields in declared order, defaults left out where the field is not `SHOWN`."""
         args: list[Any] = []
@@ -33,7 +32,7 @@ class Component:
                 args.append(value)
             else:
                 kwargs[field.name] = value
-        return Spec(self.spec_name or type(self).__name__, tuple(args), kwargs)
+        return Spec(name_of(type(self)), tuple(args), kwargs)
 
     def parameters_json(self) -> str:
         """Return every hyperparameter, defaults included, as JSON; a nested component is a JSON object."""
@@ -43,7 +42,7 @@ class Component:
         found: dict[str, Any] = {}
         for field in parameters(type(self)):
             value = getattr(self, field.name)
-            found[field.name] = {value.spec_name: value._parameters()} if isinstance(value, Component) else value
+            found[field.name] = {name_of(type(value)): value._parameters()} if isinstance(value, Component) else value
         return found
 
     def __str__(self) -> str:

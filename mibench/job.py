@@ -41,6 +41,7 @@ class Data:
     pointwise_mi: Array | None
 
 
+@lru_cache(maxsize=1)
 def prepare(job: Job) -> NamedEstimator:
     """Do all that stays off the clock: import, draw the data, warm up."""
     for path in job.plugins:
@@ -128,9 +129,7 @@ def _finish(common: Outcome, estimate: Estimate) -> Outcome:
         return replace(common, status="nan", message=message, diagnostics=diagnostics)
     error = estimate.std_error
     error = float(error) if error is not None and math.isfinite(error) else None
-    return replace(
-        common, message=estimate.message, estimate=estimate.value, std_error=error, diagnostics=diagnostics
-    )
+    return replace(common, message=estimate.message, estimate=estimate.value, std_error=error, diagnostics=diagnostics)
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

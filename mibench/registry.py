@@ -42,7 +42,7 @@ class Registry:
         """Register `cls` as `name`; a built-in name cannot be taken."""
         if name in self._found:
             raise MibenchError(f"the {self.kind} {name!r} exists already; give the one in the plugin another name")
-        cls.spec_name = name
+        cls.__name__ = name
         self._loaded[name] = cls
 
     def load(self, name: str) -> type[Component]:
@@ -50,9 +50,7 @@ class Registry:
         if name not in self._loaded:
             if name not in self._found:
                 raise SpecError(f"there is no {self.kind} {name!r}; {suggest(name, self.names())}")
-            cls = self._found[name].load()
-            cls.spec_name = name
-            self._loaded[name] = cls
+            self._loaded[name] = self._found[name].load()
         return self._loaded[name]
 
 
@@ -170,4 +168,3 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise MibenchError(f"the plugin {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module
-

@@ -1,5 +1,7 @@
-"""Elementary functions in extended precision, rounded: so that the last bit of a draw does not depend on the vector
-unit that NumPy finds on the machine, or on its version."""
+"""Elementary functions in extended precision, then rounded.
+
+The last bit of a draw must not depend on the vector unit that NumPy finds on a machine, nor on its version.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize.elementwise import find_root
 from scipy.special import ndtr, ndtri
 
+from mibench.catalogue import name_of
 from mibench.distribution import Array, Distribution, Draw, Shape
 
 from .elementary import arcsinh, sin
@@ -43,7 +44,7 @@ class Map(Distribution):
     @property
     def tags(self) -> tuple[str, ...]:
         """Those of the base, and the map's name."""
-        return (*self.base.tags, self.spec_name)
+        return (*self.base.tags, name_of(type(self)))
 
     @property
     def truth(self) -> str:

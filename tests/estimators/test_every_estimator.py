@@ -76,7 +76,8 @@ def test_gpu_and_cpu_agree(name):
         return
     draw = mibench.task("gaussian(d=2, mi=1)").draw(1000, seed=0)
     cpu, gpu = (
-        as_estimate(call_estimate(estimator.method, draw.x, draw.y, 3, device=device)).value for device in ("cpu", "cuda")
+        as_estimate(call_estimate(estimator.method, draw.x, draw.y, 3, device=device)).value
+        for device in ("cpu", "cuda")
     )
     assert gpu == pytest.approx(cpu, abs=0.02)
 

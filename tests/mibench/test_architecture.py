@@ -24,7 +24,9 @@ def imported(file):
 @pytest.mark.parametrize("file", sorted((ROOT / "mibench").glob("*.py")), ids=lambda file: file.name)
 def test_the_core_imports_no_wing(file):
     public = ("mibench.api.tasks",)
-    assert not [name for name in imported(file) if name.startswith(tuple(f"mibench.{w}" for w in WINGS)) and name not in public]
+    assert not [
+        name for name in imported(file) if name.startswith(tuple(f"mibench.{w}" for w in WINGS)) and name not in public
+    ]
 
 
 @pytest.mark.parametrize("wing", WINGS)

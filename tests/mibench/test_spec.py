@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +11,11 @@ from mibench.spec import Spec, parse, split_list
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True).filter(lambda s: s.isidentifier() and not _is_keyword(s))
 literals = st.one_of(
-    st.integers(-(10**30), 10**30), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none(), st.text()
+    st.integers(-(10**30), 10**30),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.booleans(),
+    st.none(),
+    st.text(),
 )
 values = st.recursive(literals, lambda inner: st.lists(inner, max_size=3).map(tuple), max_leaves=4)
 
@@ -153,3 +160,14 @@ def test_errors_name_the_argument_and_the_remedy(spec, says):
         mibench.task(spec)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_law_is_the_same_however_its_class_was_reached():
+    code = (
+        "from mibench.tasks.gaussian import Gaussian\n"
+        "law = Gaussian(d=4, mi=1.0, mixing='orthogonal')\n"
+        "print(law, law.bases[0].tobytes().hex())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    law = mibench.task("gaussian(d=4, mi=1, mixing='orthogonal')").distribution
+    assert done.stdout == f"{law} {law.bases[0].tobytes().hex()}\n"

@@ -51,9 +51,7 @@ def test_draws_have_the_covariance(spec):
     assert np.abs(z.T @ z / n - covariance(mibench.task(spec).distribution)).max() < 5 * math.sqrt(2 / n)
 
 
-@pytest.mark.parametrize(
-    ("d", "value"), [(2, 0.29389), (3, 0.41334), (5, 0.59281), (25, 1.29218), (50, 1.62427)]
-)
+@pytest.mark.parametrize(("d", "value"), [(2, 0.29389), (3, 0.41334), (5, 0.59281), (25, 1.29218), (50, 1.62427)])
 def test_dense_meets_the_published_values(d, value):
     assert GaussianDense(d=d, rho=0.5).mutual_information == pytest.approx(value, abs=6e-6)
 

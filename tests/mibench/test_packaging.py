@@ -1,0 +1,64 @@
+import json
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def call(*words, cwd):
+    done = subprocess.run([*map(str, words)], cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A new environment that holds the built wheel, and borrows the libraries of this one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    words = ["wheel", ROOT, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "--disable-pip-version-check"]
+    call(sys.executable, "-m", "pip", *words, cwd=folder)
+    (wheel,) = folder.glob("mibench-*.whl")
+    venv.create(folder / "env", with_pip=True)
+    python = folder / "env" / "bin" / "python"
+    call(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    site = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    return folder, python.parent
+
+
+def test_the_wheel_works_as_the_checkout_does(installed):
+    folder, bin_folder = installed
+    where = call(bin_folder / "python", "-c", "import mibench.tasks.suites as s; print(s.__file__)", cwd=folder)
+    assert Path(where.strip()).is_relative_to(folder)
+    here = call(Path(sys.executable).with_name("mibench"), "list", "--json", cwd=folder)
+    there = call(bin_folder / "mibench", "list", "--json", cwd=folder)
+    assert json.loads(there) == json.loads(here)
+    words = ["-t", "gaussian(d=1, mi=1),blobs(size=8, mi=1)", "-e", "ksg,gaussian_fit,oracle", "--samples", "600"]
+    call(bin_folder / "mibench", "run", *words, "--replicates", "2", "--store", "s.db", cwd=folder)
+    cells = json.loads(call(bin_folder / "mibench", "leaderboard", "--store", "s.db", "--format", "json", cwd=folder))[
+        "cells"
+    ]
+    assert len(cells) == 6
+
+
+def test_the_wheel_holds_every_module(installed):
+    folder, bin_folder = installed
+    code = "import mibench, pathlib; print(*sorted(map(str, pathlib.Path(mibench.__file__).parent.rglob('*.py'))), sep='\\n')"
+    base = Path(call(bin_folder / "python", "-c", "import mibench; print(mibench.__file__)", cwd=folder).strip()).parent
+    packed = {str(Path(line).relative_to(base)) for line in call(bin_folder / "python", "-c", code, cwd=folder).split()}
+    expected = {file.name for file in (ROOT / "mibench").glob("*.py")}
+    expected |= {f"{w}/{file.name}" for w in ("tasks", "estimators", "leaderboard") for file in (ROOT / w).glob("*.py")}
+    assert packed == expected
+
+
+def test_every_declared_dependency_is_pinned():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pins = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
+    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    assert {name.split(">=")[0].lower() for name in declared} <= pins
