@@ -23,11 +23,14 @@ def registered(*groups: str) -> dict[str, EntryPoint]:
     return found
 
 
-@cache
 def name_of(cls: type) -> str:
     """Return the name under which a package registers `cls`, or else the class's own."""
-    where = f"{cls.__module__}:{cls.__qualname__}"
-    return next((entry.name for entry in _entries(*COMPONENTS) if entry.value == where), cls.__name__)
+    return _names().get(f"{cls.__module__}:{cls.__qualname__}", cls.__name__)
+
+
+@cache
+def _names() -> dict[str, str]:
+    return {entry.value: entry.name for entry in _entries(*COMPONENTS)}
 
 
 def suites() -> dict[str, Suite]:

@@ -76,15 +76,13 @@ def _read_npz(path: Path) -> tuple[Array, Array]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            if not hasattr(arrays, "files") or not {"x", "y"} <= set(arrays.files):
-                found = ", ".join(getattr(arrays, "files", [])) or "no named arrays"
-                raise DataError(f"{path} holds {found}, not x and y; write it with np.savez(file, x=x, y=y)")
-            return arrays["x"], arrays["y"]
-    except DataError:
-        raise
+        loaded = np.load(path, allow_pickle=False)
+        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"one array without a name": loaded}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         raise DataError(f"{path} is not an NPZ file of numbers; write one with np.savez(file, x=x, y=y)") from None
+    if not {"x", "y"} <= set(arrays):
+        raise DataError(f"{path} holds {', '.join(arrays)}, not x and y; write it with np.savez(file, x=x, y=y)")
+    return arrays["x"], arrays["y"]
 
 
 def _read_csv(path: Path, x: list[str] | None, y: list[str] | None) -> tuple[Array, Array]:

@@ -10,11 +10,12 @@ import sys
 import tempfile
 import threading
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mibench.job import Job
 from mibench.memory import EXIT_OUT_OF_MEMORY
+from mibench.provenance import now
 from mibench.record import FAILURES, Outcome
 
 PREPARE_LIMIT = 600.0  # seconds for imports, draws and warm-up, which the cell's own limit leaves out
@@ -48,6 +49,7 @@ class Worker:
 
     def run(self, job: Job) -> list[Outcome]:
         """Compute a cell; a worker that dies or takes too long gives its replicates a failed outcome."""
+        started_at = now()
         try:
             self._ask("prepare", job, PREPARE_LIMIT)
             outcomes: list[Outcome] = self._ask("compute", job, self._limits.seconds)
@@ -55,7 +57,7 @@ class Worker:
             outcomes = [Outcome(failure.status, str(failure))] * len(job.replicates)
         if any(o.device == "cuda" and o.status in FAILURES for o in outcomes):
             self.kill()  # an error may leave the CUDA context unusable
-        return outcomes
+        return [o if o.started_at else replace(o, started_at=started_at) for o in outcomes]
 
     def close(self) -> None:
         """End the process for good."""

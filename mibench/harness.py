@@ -55,9 +55,10 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._plugins = tuple(str(Path(path).resolve()) for path in options.plugins)
-        for path in self._plugins:
+        plugins = list(options.plugins)
+        for path in plugins:
             registry.load_plugin(path)
+        self._plugins = tuple(str(Path(path).resolve()) for path in plugins)
         tasks, estimators = select_tasks(options.tasks), select_estimators(options.estimators)
         n_samples, replicates = sizes(options.profile, options.n_samples, options.replicates)
         devices = {estimator.resolve_device(options.device) for estimator in estimators}

@@ -1,6 +1,5 @@
 """What is sent to a worker process, and how it computes a cell; text and numbers alone cross the pipe."""
 
-import datetime
 import json
 import math
 import time
@@ -14,6 +13,7 @@ from mibench import registry
 from mibench.distribution import Array
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
 from mibench.memory import PeakMeter
+from mibench.provenance import now
 from mibench.record import Outcome
 from mibench.seeding import derive_seed
 
@@ -84,7 +84,7 @@ def draw_replicates(task: str, n_samples: int, replicates: tuple[int, ...]) -> D
 def _attempt(estimator: NamedEstimator, job: Job, data: Data, chosen: list[int]) -> list[Outcome]:
     """Compute the chosen replicates in one call; out of memory halves the call before it fails."""
     device = estimator.resolve_device(job.device)
-    started_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    started_at = now()
     seeds = [derive_seed("estimator", job.seed, job.replicates[one]) for one in chosen]
     x, y = data.x[chosen], data.y[chosen]  # copies, so that a method that writes on them harms no other
     pointwise = None if data.pointwise_mi is None else data.pointwise_mi[chosen[0]]

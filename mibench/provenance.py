@@ -1,5 +1,6 @@
 """Where a record comes from: versions, commit and host."""
 
+import datetime
 import json
 import platform
 import subprocess
@@ -8,6 +9,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 _LIBRARIES = ("numpy", "scipy", "torch", "numba", "normflows")
+
+
+def now() -> str:
+    """Return the time, UTC, in ISO 8601 to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 @cache

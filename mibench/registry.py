@@ -85,7 +85,7 @@ def load_plugin(path: str | Path) -> list[tuple[str, str]]:
     """
     file = Path(path).resolve()
     if file not in _plugins:
-        _plugins[file] = _register(_import_file(file))
+        _plugins[file] = _register(_import_file(Path(path)))
     return _plugins[file]
 
 

@@ -21,15 +21,13 @@ def main() -> None:
     watch(float(sys.argv[1]) or None)
     from mibench import job
 
-    steps = {"prepare": job.prepare, "compute": job.compute}
     while True:
         try:
             step, request = pickle.load(requests)
         except EOFError:
             return
         try:
-            result = steps[step](request)
-            reply = ("ok", result if step == "compute" else None)
+            reply: tuple[str, object] = ("ok", job.compute(request) if step == "compute" else job.prepare(request).name)
         except BaseException as error:
             reply = ("error", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
         pickle.dump(reply, replies)

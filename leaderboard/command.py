@@ -1,0 +1,126 @@
+"""The command ``mibench leaderboard``: from a store to a table on the screen or in a file."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mibench.errors import MibenchError, suggest
+from mibench.spec import parse, split_list
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT_OF_SUFFIX = {".txt": "text", ".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
+
+
+def leaderboard(
+    store: Annotated[str, typer.Option(metavar="FILE|URL", help="Where the records are.")] = "mibench.db",
+    format: Annotated[
+        str | None, typer.Option(help="text, markdown, latex, csv or json. Default: as --output ends, or text.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write to this .txt, .md, .tex, .csv or .json."),
+    ] = None,
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", metavar="SPEC", help="Glob or spec, or several with commas.")
+    ] = None,
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas; baselines stay."),
+    ] = None,
+    samples: Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: all.")] = None,
+) -> None:
+    """Show how far off each estimator is on each task, and how the estimators rank over the tasks.
+
+    Examples: mibench leaderboard -t 'gaussian*' -e 'ksg*,mine' · mibench leaderboard --samples 1000 -o results.tex
+    """
+    chosen = chosen_format(format, output)
+    frame = read_records(store, task, estimator, samples)
+
+    from .board import Leaderboard
+
+    text = Leaderboard.from_records(frame).render(chosen)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise MibenchError(f"cannot write {output}: {error.strerror or error}") from None
+    typer.echo(f"wrote {output} ({chosen})", err=True)
+
+
+def chosen_format(format: str | None, output: Path | None) -> str:
+    """Return the format that is asked for, or that the suffix of `output` names; `MibenchError` where it is unknown."""
+    accepted = list(FORMAT_OF_SUFFIX.values())
+    if format:
+        if format not in accepted:
+            raise MibenchError(f"unknown format {format!r}; use {', '.join(accepted)}")
+        return format
+    if output is None:
+        return "text"
+    if output.suffix.lower() not in FORMAT_OF_SUFFIX:
+        suffixes = " ".join(FORMAT_OF_SUFFIX)
+        raise MibenchError(
+            f"cannot tell the format from {output.name!r}; give --format, or end it in one of {suffixes}"
+        )
+    return FORMAT_OF_SUFFIX[output.suffix.lower()]
+
+
+def read_records(
+    store: str, tasks: Sequence[str] | None = None, estimators: Sequence[str] | None = None, samples: str | None = None
+) -> "pd.DataFrame":
+    """Return the records of the store at `store` that the filters select; None selects all.
+
+    Raises `MibenchError` where there is no store or no record in it, or where a filter selects nothing.
+    """
+    from mibench.store import Store
+
+    opened = Store.open(store, create=False)
+    frame = opened.to_frame()
+    opened.close()
+    if frame.empty:
+        raise MibenchError("the store has no records; run `mibench run` first")
+    return select(frame, tasks, estimators, samples)
+
+
+def select(
+    frame: "pd.DataFrame",
+    tasks: Sequence[str] | None = None,
+    estimators: Sequence[str] | None = None,
+    samples: str | None = None,
+) -> "pd.DataFrame":
+    """Return the rows of `frame` (one a replicate) that all filters select, and the baselines beside them."""
+    frame = frame[_matching(frame["task"], tasks, "task")]
+    frame = frame[_matching(frame["estimator"], estimators, "estimator") | frame["baseline"].astype(bool)]
+    return frame[_matching(frame["n_samples"].astype(str), samples and [samples], "samples")]
+
+
+def _matching(names: "pd.Series[str]", patterns: Sequence[str] | None, option: str) -> "pd.Series[bool]":
+    """Return which of `names` any of `patterns` selects; each of them must select one."""
+    known = sorted(set(names))
+    if not patterns:
+        return names.isin(known)
+    chosen: set[str] = set()
+    given = split_list(",".join(patterns))
+    if not given:
+        raise MibenchError(f"--{option} names nothing; {suggest('', known)}")
+    for pattern in given:
+        spelled = _canonical(pattern)
+        matched = {name for name in known if name in (pattern, spelled) or fnmatchcase(name, pattern)}
+        if not matched:
+            raise MibenchError(f"--{option} {pattern!r} selects no record; {suggest(pattern, known)}")
+        chosen |= matched
+    return names.isin(chosen)
+
+
+def _canonical(pattern: str) -> str:
+    """Return a spec as the store spells it, or `pattern` itself where it is none, as a glob is not."""
+    try:
+        return str(parse(pattern))
+    except MibenchError:
+        return pattern

@@ -1,0 +1,169 @@
+"""The summary over tasks: mean ranks and their intervals, groups, errors relative to the oracle's, seconds."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from .resampling import Array, mean_rank_deviations, mean_rank_interval, mean_ranks, ranks, told_apart
+
+RESAMPLES = 2000
+FEW_TASKS = 6  # below it, agreement of all tasks is no evidence at the 5 % level (sign test)
+EXACT = 1e-9  # nats; an RMSE of the oracle below it is rounding
+SUMMARY_COLUMNS = {
+    "n_samples": "draws a replicate; each is ranked on its own",
+    "seed": "seed of the run; each is ranked on its own",
+    "estimator": "canonical spec of the estimator",
+    "baseline": "whether it brackets the table instead of competing; baselines have no rank",
+    "bound": "lower, upper or empty: the side of the MI that the method bounds",
+    "tasks": "tasks that all ranked estimators share; rank, won, vs_oracle and seconds rest on these",
+    "mean_rank": "mean over these tasks of the rank of its RMSE, 1 is best",
+    "mean_rank_low": "lower end of its 95 % interval over tasks and replicates",
+    "mean_rank_high": "upper end of it",
+    "group": "estimators in one group cannot be told apart from the best of the group",
+    "won": "tasks on which it has the lowest RMSE and no failure; equals win together",
+    "vs_oracle": "geometric mean over tasks of RMSE / RMSE of the oracle; NaN where it failed or there is no oracle",
+    "seconds": "median over these tasks of the median seconds an estimate",
+    "share_failed": "share of all its replicates that failed",
+    "share_skipped": "share of all its replicates that it declined",
+}
+
+
+@dataclass(frozen=True)
+class Contest:
+    """The tasks that all ranked estimators share at one (n_samples, seed), on the replicates that all of them share.
+
+    `ranked` and `baselines` are names in order; `errors` holds a frame a task: a row a shared replicate, a column an
+    estimator, errors in nats, NaN where it failed or where a baseline was not run.
+    """
+
+    ranked: list[str]
+    baselines: list[str]
+    errors: dict[str, pd.DataFrame]
+
+    @classmethod
+    def of(cls, records: pd.DataFrame) -> "Contest":
+        """Gather the errors of `records`, all of one n_samples and seed."""
+        is_baseline = records.groupby("estimator")["baseline"].any()
+        ranked = sorted(is_baseline.index[~is_baseline])
+        baselines = sorted(is_baseline.index[is_baseline])
+        errors: dict[str, pd.DataFrame] = {}
+        for task, part in records.groupby("task"):
+            table = part.pivot(index="replicate", columns="estimator", values="error").reindex(
+                columns=ranked + baselines
+            )
+            takers = part[part["estimator"].isin(ranked or baselines)].groupby("replicate").size()
+            shared = takers.index[takers == len(ranked or baselines)]
+            if len(shared):
+                errors[str(task)] = table.loc[shared]
+        return cls(ranked, baselines, errors)
+
+    @cached_property
+    def matrices(self) -> list[Array]:
+        """The errors (E, R) of the ranked estimators, a matrix a task."""
+        return [frame[self.ranked].to_numpy().T for frame in self.errors.values()]
+
+
+def summarise(records: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Return one row an estimator at each (n_samples, seed), with the columns of `SUMMARY_COLUMNS`, and notes.
+
+    `records` are those of `records.current_records`, `cells` their `statistics.cell_statistics`. Nothing is averaged
+    over tasks in nats. A failed or declined replicate is worse than any error, however large: see `resampling.ranks`.
+    """
+    tables: list[pd.DataFrame] = []
+    notes: list[str] = []
+    for (n, seed), here in cells.groupby(["n_samples", "seed"]):
+        contest = Contest.of(records[(records["n_samples"] == n) & (records["seed"] == seed)])
+        tables.append(_summary(contest, here))
+        where = f"n = {n}" + (f", seed {seed}" if records["seed"].nunique() > 1 else "")
+        notes.extend(f"{where}: {note}" for note in _caveats(contest, here))
+    table = pd.concat(tables, ignore_index=True)
+    return table[list(SUMMARY_COLUMNS)], notes
+
+
+def _summary(contest: Contest, cells: pd.DataFrame) -> pd.DataFrame:
+    by_estimator = cells.groupby("estimator")
+    table = by_estimator[["n_samples", "seed", "baseline", "bound"]].last().assign(tasks=len(contest.errors))
+    table = table.join(_standing(contest)).join(_relative_errors(contest))
+    shared = cells[cells["task"].isin(list(contest.errors))]
+    replicates = by_estimator["replicates"].sum()
+    table = table.assign(
+        seconds=shared.groupby("estimator")["seconds"].median(),
+        share_failed=(cells["share_failed"] * cells["replicates"]).groupby(cells["estimator"]).sum() / replicates,
+        share_skipped=by_estimator["n_skipped"].sum() / replicates,
+    )
+    return table.reset_index().sort_values(["baseline", "mean_rank", "estimator"])
+
+
+def _standing(contest: Contest) -> pd.DataFrame:
+    """Rank the estimators of `contest`: mean_rank, its interval, group and won; no row where none can be ranked."""
+    tasks, names = contest.matrices, contest.ranked
+    if not tasks or not names:
+        empty = pd.DataFrame(columns=["mean_rank", "mean_rank_low", "mean_rank_high", "group", "won"], dtype=float)
+        return empty.astype({"group": "Int64", "won": "Int64"})
+    mean = mean_ranks(tasks)
+    deviations = mean_rank_deviations(tasks, RESAMPLES, np.random.default_rng(0))
+    low, high = mean_rank_interval(mean, deviations)
+    group = groups(mean, told_apart(mean, deviations)) if len(tasks) > 1 else np.full(len(names), np.nan)
+    columns = {"mean_rank": mean, "mean_rank_low": low, "mean_rank_high": high, "group": group, "won": _won(tasks)}
+    return pd.DataFrame(columns, index=names).astype({"group": "Int64", "won": "Int64"})
+
+
+def groups(mean: Array, apart: NDArray[np.bool_]) -> Array:
+    """Return the group (E,), from 1 on: the best and all that cannot be told apart from it, then the same of the rest.
+
+    `mean` (E,) are mean ranks; `apart` (E, E) says whether the first is worse than the second by more than chance.
+    """
+    group = np.zeros(len(mean))
+    while (left := group == 0).any():
+        best = int(np.argmin(np.where(left, mean, np.inf)))
+        group[left & ~apart[:, best]] = group.max() + 1
+    return group
+
+
+def _won(tasks: list[Array]) -> Array:
+    won = np.zeros(len(tasks[0]))
+    for errors in tasks:
+        rank = ranks(errors, np.ones((1, errors.shape[1])))[0]
+        won += (rank == rank.min()) & ~np.isnan(errors).any(axis=1)
+    return won
+
+
+def _relative_errors(contest: Contest) -> pd.Series:
+    """Take the geometric mean over tasks of RMSE / RMSE of the oracle, as `vs_oracle`, on the oracle's own replicates.
+
+    Tasks on which the oracle has no error (where X and Y are independent) are left out for all; an estimator that
+    failed on any task has no such mean.
+    """
+    logs = [np.log(ratio) for ratio in _ratios(contest) if ratio is not None]
+    if not logs:
+        return pd.Series(dtype=float, name="vs_oracle")
+    mean = pd.concat(logs, axis=1).mean(axis=1, skipna=False)
+    return pd.Series(np.exp(mean), name="vs_oracle")
+
+
+def _ratios(contest: Contest) -> Iterator[pd.Series | None]:
+    oracle = next((name for name in contest.baselines if name.partition("(")[0] == "oracle"), None)
+    for errors in contest.errors.values() if oracle else ():
+        paired = errors[errors[oracle].notna()]
+        rmse = np.sqrt((paired**2).mean(skipna=False))
+        yield rmse / rmse[oracle] if rmse[oracle] > EXACT else None
+
+
+def _caveats(contest: Contest, cells: pd.DataFrame) -> Iterator[str]:
+    number, everywhere = len(contest.errors), cells["task"].nunique()
+    competing = cells[~cells["baseline"]]
+    if number < everywhere and contest.ranked:
+        ran_on = competing.groupby("estimator")["task"].nunique().sort_values(kind="stable")
+        yield (
+            f"ranks rest on the {number} of {everywhere} tasks that all {len(contest.ranked)} estimators ran on;"
+            f" {ran_on.index[0]} ran on {ran_on.iloc[0]}."
+        )
+    elif number < FEW_TASKS and len(contest.ranked) > 1:
+        yield f"with {number} task{'s' * (number != 1)}, ranks say little about other tasks."
+    without = sum(ratio is None for ratio in _ratios(contest))
+    if without:
+        yield f"vs_oracle leaves out {without} of {number} tasks, where the oracle has no error."

@@ -1,0 +1,57 @@
+"""Numbers as a reader wants them: rounded by their uncertainty, or to three digits where it is unknown."""
+
+import math
+
+MISSING = "–"
+MOST_DECIMALS = 9
+
+
+def plus_minus(value: float, half: float) -> str:
+    """Return ``+0.012 ± 0.008``, or the value alone where its uncertainty `half` is NaN."""
+    if math.isnan(value):
+        return MISSING
+    if not math.isfinite(half):
+        return compact(value, signed=True)
+    if _negligible(half, value):
+        return f"{compact(value, signed=True)} ± 0"
+    return f"{_rounded(value, half, '+')} ± {_rounded(half, half)}"
+
+
+def with_interval(value: float, low: float, high: float) -> str:
+    """Return ``0.021 [0.014, 0.038]``, or the value alone where its interval is NaN."""
+    if math.isnan(value):
+        return MISSING
+    if not math.isfinite(high - low) or _negligible(high - low, value):
+        return compact(value)
+    side = min(abs(value - low), abs(high - value)) or high - low
+    return f"{_rounded(value, side)} [{_rounded(low, side)}, {_rounded(high, side)}]"
+
+
+def compact(value: float, signed: bool = False) -> str:
+    """Return three significant digits, without an exponent between 0.001 and 100 000."""
+    if math.isnan(value):
+        return MISSING
+    plus = "+" if signed and value else ""
+    size = abs(value)
+    if size == 0 or not math.isfinite(value):
+        return f"{value:{plus}g}"
+    if size < 1e-3 or size >= 99999.5:
+        return f"{value:{plus}.2e}"
+    return f"{value:{plus}.{max(2 - math.floor(math.log10(size)), 0)}f}"
+
+
+def share(value: float) -> str:
+    """Return a share as a percentage; none reads 0."""
+    return "0" if value == 0 else f"{100 * value:.3g} %"
+
+
+def _negligible(uncertainty: float, value: float) -> bool:
+    return uncertainty <= 1e-9 * abs(value)
+
+
+def _rounded(value: float, uncertainty: float, sign: str = "") -> str:
+    """Round to the digits that `uncertainty` leaves standing: two of it below 0.355, 3.55, …, else one."""
+    decimals = -math.floor(math.log10(uncertainty / 3.55))
+    if decimals > MOST_DECIMALS or max(abs(value), uncertainty) >= 1e5:
+        return f"{value:{sign}.2e}"
+    return f"{value:{sign}.{max(decimals, 0)}f}"

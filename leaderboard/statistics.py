@@ -1,0 +1,107 @@
+"""The statistics of every cell: bias, standard deviation and RMSE with their intervals, failures by kind, and cost."""
+
+import numpy as np
+import pandas as pd
+
+from .intervals import bias_interval, rmse_interval, std_interval
+from .records import CELL, STATUSES
+
+FAILURES = tuple(status for status in STATUSES if status != "ok")
+CELL_COLUMNS = {
+    "task": "canonical spec of the task",
+    "mi_true": "its mutual information, nats",
+    "estimator": "canonical spec of the estimator",
+    "baseline": "whether it brackets the table instead of competing",
+    "bound": "lower, upper or empty: the side of the MI that the method bounds",
+    "n_samples": "draws a replicate",
+    "seed": "seed of the run",
+    "replicates": "records counted",
+    "ok": "records with a finite estimate; all statistics below rest on these",
+    "status": "ok (all are), partial (some are), or the most frequent failure where none is",
+    "share_failed": "share of the replicates that ended as error, timeout, oom, crash or nan",
+    "share_skipped": "share of the replicates that the estimator declined",
+    **{f"n_{status}": f"replicates that ended as {status}" for status in FAILURES},
+    "bias": "mean error, nats",
+    "bias_low": "lower end of its 95 % interval (Student's t), nats",
+    "bias_high": "upper end of it, nats",
+    "std": "standard deviation of the estimates (divisor ok − 1), nats",
+    "std_low": "lower end of its 95 % interval (chi-square), nats",
+    "std_high": "upper end of it, nats",
+    "rmse": "root mean square error, nats",
+    "rmse_low": "lower end of its 95 % interval (see intervals.rmse_interval), nats",
+    "rmse_high": "upper end of it, nats",
+    "seconds": "median seconds an estimate, amortised over the batch",
+    "seconds_solo": "median seconds of a replicate that ran alone, where measured",
+    "peak_memory_mb": "largest peak memory of a replicate, failed ones included",
+    "device": "where it ran; several, separated by commas, where they differ",
+    "reason": "first message of the most frequent failure",
+    "estimator_params": "all hyperparameters, JSON",
+    "estimator_source": "hash of the estimator's code",
+    "task_fingerprint": "digest of the task's first draws",
+}
+
+
+def cell_statistics(records: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a cell, with the columns of `CELL_COLUMNS`, sorted by n_samples, seed, task and estimator.
+
+    `records` are those of `records.current_records`. A statistic that the ok replicates cannot give is NaN: all of
+    them without one, the standard deviation and every interval with a single one.
+    """
+    facts = ["mi_true", "baseline", "bound", "estimator_params", "estimator_source", "task_fingerprint"]
+    parts = [records.groupby(CELL)[facts].last(), _outcomes(records), _errors(records), _costs(records)]
+    table = pd.concat(parts, axis=1).reset_index()
+    return table.sort_values(["n_samples", "seed", "task", "estimator"], ignore_index=True)[list(CELL_COLUMNS)]
+
+
+def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
+    """Count how the replicates of each cell ended; columns replicates, one a status, the shares, status and reason."""
+    counts = pd.DataFrame({status: records["status"] == status for status in STATUSES}).groupby(_keys(records)).sum()
+    failures = counts[list(FAILURES)]
+    replicates = counts.sum(axis=1)
+    leading = failures.idxmax(axis=1)
+    status = np.select([counts["ok"] == replicates, counts["ok"] > 0], ["ok", "partial"], default=leading)
+    named = failures.add_prefix("n_").assign(ok=counts["ok"])
+    return named.assign(
+        replicates=replicates,
+        status=status,
+        share_failed=failures.drop(columns="skipped").sum(axis=1) / replicates,
+        share_skipped=failures["skipped"] / replicates,
+        reason=_reasons(records, leading).reindex(counts.index, fill_value=""),
+    )
+
+
+def _keys(records: pd.DataFrame) -> list[pd.Series]:
+    return [records[name] for name in CELL]
+
+
+def _reasons(records: pd.DataFrame, leading: pd.Series) -> pd.Series:
+    marked = records.join(leading.rename("leading"), on=CELL)
+    told = marked[(marked["status"] == marked["leading"]) & (marked["message"] != "")]
+    return told.sort_values("replicate").groupby(CELL)["message"].first()
+
+
+def _errors(records: pd.DataFrame) -> pd.DataFrame:
+    """Compute bias, standard deviation and RMSE of each cell with their intervals, all in nats."""
+    errors = records["error"].groupby(_keys(records))
+    table = pd.DataFrame({"bias": errors.mean(), "std": errors.std(ddof=1)})
+    table["rmse"] = np.sqrt((records["error"] ** 2).groupby(_keys(records)).mean())
+    bias, std, count = table["bias"], table["std"], errors.count()
+    table["bias_low"], table["bias_high"] = bias_interval(bias, std, count)
+    table["std_low"], table["std_high"] = std_interval(std, count)
+    table["rmse_low"], table["rmse_high"] = rmse_interval(bias, std, count)
+    return table
+
+
+def _costs(records: pd.DataFrame) -> pd.DataFrame:
+    """Take the median seconds of the ok replicates of each cell, the largest memory of all, and the devices."""
+    cells = records.groupby(CELL)
+    seconds = records[["seconds_amortised", "seconds_solo"]].where(records["status"] == "ok")
+    return (
+        seconds.groupby(_keys(records))
+        .median()
+        .set_axis(["seconds", "seconds_solo"], axis=1)
+        .assign(
+            peak_memory_mb=cells["peak_memory_mb"].max(),
+            device=cells["device"].agg(lambda names: ", ".join(sorted(set(names) - {""}))),
+        )
+    )
