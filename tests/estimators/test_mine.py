@@ -10,7 +10,7 @@ from mibench.estimators.mine import MINE, Bound, Critic, Pairs, _Ascent, donsker
 from mibench.estimators.stack import torch_generators
 from mibench.seeding import derive_seed
 
-FAST = MINE(hidden=16, max_steps=200, pairs=20_000)
+FAST = MINE(hidden=16, batch=64, max_steps=100, pairs=20_000)
 
 
 def sample(spec, n, seeds):
@@ -76,7 +76,7 @@ def test_bound_agrees_with_the_definition(wanted, block, monkeypatch):
 
 
 def test_standard_error_is_that_of_the_jackknife():
-    critic, pairs = random_critic(), random_pairs(2, 60)
+    critic, pairs = random_critic(), random_pairs(2, 200)
     matrix = score_matrix(critic, pairs).double().numpy()[0]
 
     def bound(rows):
@@ -84,9 +84,11 @@ def test_standard_error_is_that_of_the_jackknife():
         product = np.exp(inside[~np.eye(len(rows), dtype=bool)])
         return np.diag(inside).mean() - np.log(product.mean())
 
-    without = [bound(np.delete(np.arange(60), i)) for i in range(60)]
-    jackknife = math.sqrt(59 / 60 * ((without - np.mean(without)) ** 2).sum())
-    assert float(donsker_varadhan(critic, pairs, 10**6).std_error[0]) == pytest.approx(jackknife, rel=0.05)
+    without = [bound(np.delete(np.arange(200), i)) for i in range(200)]
+    jackknife = math.sqrt(199 / 200 * ((without - np.mean(without)) ** 2).sum())
+    with torch.no_grad():
+        found = donsker_varadhan(critic, pairs, 10**6)
+    assert float(found.std_error[0]) == pytest.approx(jackknife, rel=0.05)
 
 
 @pytest.mark.parametrize("mi", [0.5, 2.0])
@@ -123,8 +125,8 @@ def test_denominator_is_a_moving_average():
 
 @pytest.mark.parametrize(("mi", "low", "high"), [(0, -0.03, 0.01), (1, 0.92, 1.05)])
 def test_gaussian_mi(mi, low, high):
-    x, y = sample(f"gaussian(d=1, mi={mi})", 2000, range(4))
-    found = MINE(hidden=32, max_steps=1000, pairs=200_000).estimate_batch(x, y, range(4), "cpu")
+    x, y = sample(f"gaussian(d=1, mi={mi})", 2000, range(3))
+    found = MINE(hidden=32, batch=256, max_steps=500, pairs=200_000).estimate_batch(x, y, range(3), "cpu")
     assert low < np.mean([e.value for e in found]) < high
 
 

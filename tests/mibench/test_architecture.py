@@ -49,7 +49,8 @@ def test_starting_up_loads_no_heavy_library(statement):
 
 
 def test_tasks_can_be_called_before_and_after_their_package_is_imported():
-    code = "import mibench\na = mibench.tasks('blobs*')\nimport mibench.tasks.blobs\nassert a == mibench.tasks('blobs*') and a"
+    before, after = "a = mibench.tasks('blobs*')", "assert a and a == mibench.tasks('blobs*')"
+    code = f"import mibench\n{before}\nimport mibench.tasks.blobs\n{after}"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
