@@ -8,6 +8,8 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -29,14 +31,17 @@ class StackedLinear(nn.Module):
         """Apply map r to the rows of x[r]."""
         return torch.baddbmm(self.bias, x, self.weight)
 
+    def transposed(self, x: Tensor) -> Tensor:
+        """Apply map r to the columns of x[r]: (R, inputs, B) → (R, outputs, B)."""
+        return torch.baddbmm(self.bias.mT, self.weight.mT, x)
+
 
 class StackedMLP(nn.Module):
     """R independent MLPs with ReLU between layers: (R, B, sizes[0]) → (R, B, sizes[-1])."""
 
     def __init__(self, sizes: Sequence[int], generators: Sequence[torch.Generator], zero_last: bool = False) -> None:
         super().__init__()
-        pairs = zip(sizes[:-1], sizes[1:], strict=True)
-        self.layers = nn.ModuleList(StackedLinear(a, b, generators) for a, b in pairs)
+        self.layers = nn.ModuleList(StackedLinear(a, b, generators) for a, b in pairwise(sizes))
         if zero_last:
             for parameter in self.layers[-1].parameters():
                 nn.init.zeros_(parameter)
@@ -45,7 +50,14 @@ class StackedMLP(nn.Module):
         """Apply network r to the rows of x[r]."""
         for layer in self.layers[:-1]:
             x = torch.relu_(layer(x))
-        return self.layers[-1](x)
+        return cast(Tensor, self.layers[-1](x))
+
+    def transposed(self, x: Tensor) -> Tensor:
+        """Map (R, sizes[0], B) → (R, sizes[-1], B), for work that is faster along rows."""
+        *inner, last = (cast(StackedLinear, layer) for layer in self.layers)
+        for layer in inner:
+            x = torch.relu_(layer.transposed(x))
+        return last.transposed(x)
 
 
 def torch_generators(seeds: Sequence[int]) -> list[torch.Generator]:
@@ -124,7 +136,7 @@ def train(
     active = torch.ones_like(best_step, dtype=torch.bool)
     for step in range(1, max_steps + 1):
         optimiser.zero_grad(set_to_none=True)
-        loss().sum().backward()
+        torch.autograd.backward(loss().sum())
         optimiser.step()
         for average, parameter in zip(averages, parameters, strict=True):
             average.lerp_(parameter.detach(), max(1 - averaging, 1 / step))

@@ -104,9 +104,12 @@ def test_seed_decides_and_the_stack_does_not():
 
 def test_any_estimator_takes_the_codes():
     (x,), (y,) = sample("blobs(mi=2)", 500, [0])
-    nested = mibench.estimator("ae(ksg(k=7), latent=2, hidden=(16,), max_steps=200)")
-    assert nested.name == "ae(ksg(k=7), hidden=(16,), max_steps=200)"
-    assert nested.estimate(x, y, seed=0, device="cpu").value == pytest.approx(2, abs=0.4)
+    nested = mibench.estimator("ae(gaussian_fit(), latent=2, hidden=(16,), max_steps=200)")
+    assert nested.name == "ae(gaussian_fit, hidden=(16,), max_steps=200)"
+    codes, _ = nested.method.compress({"x": x[None], "y": y[None]}, [0], "cpu")
+    direct = mibench.estimator("gaussian_fit").estimate(codes["x"][0], codes["y"][0], seed=0)
+    assert nested.estimate(x, y, seed=0, device="cpu").value == pytest.approx(direct.value, abs=0.01)
+    assert direct.value > 1
 
 
 def test_a_failure_of_the_base_is_passed_on():
