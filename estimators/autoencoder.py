@@ -34,6 +34,8 @@ class Autoencoder(BatchEstimator):
     folded codes, where many rows share a code, and keeps the codes near to linear functions of the data. A side of
     no more than `latent` coordinates passes through as it is.
 
+    Adam has its published rate; widths and batch are as small as keeps the cost to seconds.
+
     An autoencoder sees one side, never a pair, so that fitting it on the very rows that `base` is given leaks nothing
     about dependence. A share `held_out` of the rows says when to stop. The standard error is that of `base`, given
     the codes; diagnostics hold each side's unexplained share of variance on the held-out rows, and those of `base`.
@@ -47,11 +49,12 @@ class Autoencoder(BatchEstimator):
     remainder: float = 1e-4
     hidden: tuple[int, ...] = (64, 64)
     batch: int = 128
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-3
     averaging: float = 0.99
-    max_steps: int = 1_200
+    max_steps: int = 2_000
     check_every: int = 50
     patience: int = 10
+    tolerance: float = 1e-2
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
@@ -61,6 +64,8 @@ class Autoencoder(BatchEstimator):
         for name in ("remainder", "held_out"):
             if not 0 < getattr(self, name) < 1:
                 raise SpecError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        if not self.tolerance >= 0:
+            raise SpecError(f"tolerance must be at least 0, got {self.tolerance}")
         if self.components < self.latent:
             raise SpecError(f"components must be at least latent, which is {self.latent}, got {self.components}")
         if any(width < 1 for width in self.hidden):
@@ -131,6 +136,7 @@ class Autoencoder(BatchEstimator):
             check_every=self.check_every,
             patience=self.patience,
             averaging=self.averaging,
+            tolerance=self.tolerance,
         )
         return network, training
 

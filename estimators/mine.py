@@ -33,6 +33,8 @@ class MINE(BatchEstimator):
     half is touched once, at the end: E_P over its rows, E_Q over at least `pairs` distinct mismatched pairs of them
     (all there are, where fewer), in float64.
 
+    Widths, batch and Adam's rate are those that public implementations share; when to stop is left to the data.
+
     Each coordinate is centred by the median and scaled by the interquartile range of the training half. The standard
     error is the delta method's: T(x_i, y_i) less the influence of row i, through x_i and through y_i, on the log mean.
     """
@@ -43,12 +45,13 @@ class MINE(BatchEstimator):
     hidden: int = 64
     layers: int = 2
     batch: int = 512
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-3
     rate: float = 0.1
     averaging: float = 0.99
     max_steps: int = 10_000
     check_every: int = 50
     patience: int = 5
+    tolerance: float = 1e-3
     held_out: float = 0.2
     pairs: int = 1_000_000
 
@@ -64,6 +67,8 @@ class MINE(BatchEstimator):
             raise SpecError(f"rate must be above 0 and at most 1, got {self.rate}")
         if not 0 <= self.averaging < 1:
             raise SpecError(f"averaging must be at least 0 and below 1, got {self.averaging}")
+        if not self.tolerance >= 0:
+            raise SpecError(f"tolerance must be at least 0, got {self.tolerance}")
         if not 0 < self.held_out < 1:
             raise SpecError(f"held_out must be between 0 and 1, got {self.held_out}")
 
@@ -95,6 +100,7 @@ class MINE(BatchEstimator):
             check_every=self.check_every,
             patience=self.patience,
             averaging=self.averaging,
+            tolerance=self.tolerance,
         )
         with torch.no_grad():
             bound = donsker_varadhan(critic, evaluation, self.pairs)

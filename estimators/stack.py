@@ -119,21 +119,19 @@ def train(
     check_every: int,
     patience: int,
     averaging: float = 0.0,
+    tolerance: float = 0.0,
 ) -> Training:
     """Minimise the losses (R,) with Adam, and leave each replicate with the weights of its best validation loss.
 
     `loss` draws its own batch. `validate` is called before the first step and every `check_every` steps; a replicate
-    that has not improved for `patience` checks stops, and training ends when all have. Step 0 takes part, so weights
-    that begin at the answer stay there. What is validated and kept is the exponential moving average of the weights
-    with decay `averaging` (none at 0), which is free of most of the noise of the last minibatches.
+    that has not improved by more than a share `tolerance` of its loss for `patience` checks stops, and training ends
+    when all have. Step 0 takes part, so weights that begin at the answer stay there. What is validated and kept is the
+    exponential moving average of the weights with decay `averaging` (none at 0), which is free of most of the noise of
+    the last minibatches.
     """
     optimiser = torch.optim.Adam(parameters, lr=learning_rate)
-    best_loss = _validate(validate)
-    best = [parameter.detach().clone() for parameter in parameters]
-    averages = [parameter.clone() for parameter in best]
-    best_step = torch.zeros_like(best_loss, dtype=torch.long)
-    last_step = torch.zeros_like(best_step)
-    active = torch.ones_like(best_step, dtype=torch.bool)
+    averages = [parameter.detach().clone() for parameter in parameters]
+    best = _Best(_validate(validate), averages)
     for step in range(1, max_steps + 1):
         optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss().sum())
@@ -144,17 +142,39 @@ def train(
             continue
         with _loaded(parameters, averages):
             value = _validate(validate)
-        last_step[active] = step
-        better = active & (value < best_loss)
-        best_loss = torch.where(better, value, best_loss)
-        best_step[better] = step
-        for kept, average in zip(best, averages, strict=True):
-            kept[better] = average[better]
-        active &= step - best_step < patience * check_every
-        if not active.any():
+        best.note(step, value, averages, tolerance)
+        best.active &= step - best.mark_step < patience * check_every
+        if not best.active.any():
             break
-    _load(parameters, best)
-    return Training(last_step.tolist(), best_step.tolist(), best_loss.tolist(), (~active).tolist())
+    _load(parameters, best.weights)
+    ended = (best.last_step, best.step, best.loss, ~best.active)
+    return Training(*(each.tolist() for each in ended))
+
+
+class _Best:
+    """The best validation loss (R,) of each replicate that has not stopped, its step and its weights.
+
+    `mark` is the last loss that was an improvement by more than the tolerance.
+    """
+
+    def __init__(self, loss: Tensor, weights: Sequence[Tensor]) -> None:
+        self.loss, self.mark = loss, loss.clone()
+        self.step, self.mark_step, self.last_step = (torch.zeros_like(loss, dtype=torch.long) for _ in range(3))
+        self.active = torch.ones_like(loss, dtype=torch.bool)
+        self.weights = [weight.clone() for weight in weights]
+
+    def note(self, step: int, value: Tensor, weights: Sequence[Tensor], tolerance: float) -> None:
+        """Take the validation losses `value` (R,) of the replicates that are active after `step` steps."""
+        self.last_step[self.active] = step
+        better = self.active & (value < self.loss)
+        self.loss = torch.where(better, value, self.loss)
+        self.step[better] = step
+        for kept, weight in zip(self.weights, weights, strict=True):
+            kept[better] = weight[better]
+        least = (tolerance * self.mark.abs()).nan_to_num(posinf=0.0)
+        ahead = self.active & (value < self.mark - least)
+        self.mark = torch.where(ahead, value, self.mark)
+        self.mark_step[ahead] = step
 
 
 @contextmanager

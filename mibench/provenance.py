@@ -8,7 +8,7 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-_LIBRARIES = ("numpy", "scipy", "torch", "numba", "normflows")
+_LIBRARIES = ("numpy", "scipy", "torch", "numba")
 
 
 def now() -> str:

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -21,7 +22,10 @@ def call(*words, cwd):
 def installed(tmp_path_factory):
     """A new environment that holds the built wheel, and borrows the libraries of this one."""
     folder = tmp_path_factory.mktemp("wheel")
-    words = ["wheel", ROOT, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "--disable-pip-version-check"]
+    source = folder / "source"  # a copy, as a build leaves files beside what it builds
+    ignored = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "*.db")
+    shutil.copytree(ROOT, source, ignore=ignored)
+    words = ["wheel", source, "--no-deps", "--no-build-isolation", "--wheel-dir", folder, "--disable-pip-version-check"]
     call(sys.executable, "-m", "pip", *words, cwd=folder)
     (wheel,) = folder.glob("mibench-*.whl")
     venv.create(folder / "env", with_pip=True)
