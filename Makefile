@@ -18,7 +18,7 @@ lint: $(INSTALLED)
 	$(BIN)/mypy mibench tasks estimators leaderboard
 
 bench: $(INSTALLED)
-	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only
+	$(BIN)/python -m pytest tests/benchmarks
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mibench needs Python 3.11 or later: make PYTHON=python3.12 ...")'

@@ -131,21 +131,22 @@ def train(
     """
     optimiser = torch.optim.Adam(parameters, lr=learning_rate)
     averages = [parameter.detach().clone() for parameter in parameters]
-    best = _Best(_validate(validate), averages)
-    for step in range(1, max_steps + 1):
-        optimiser.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss().sum())
-        optimiser.step()
-        for average, parameter in zip(averages, parameters, strict=True):
-            average.lerp_(parameter.detach(), max(1 - averaging, 1 / step))
-        if step % check_every and step != max_steps:
-            continue
-        with _loaded(parameters, averages):
-            value = _validate(validate)
-        best.note(step, value, averages, tolerance)
-        best.active &= step - best.mark_step < patience * check_every
-        if not best.active.any():
-            break
+    with _one_thread():
+        best = _Best(_validate(validate), averages)
+        for step in range(1, max_steps + 1):
+            optimiser.zero_grad(set_to_none=True)
+            torch.autograd.backward(loss().sum())
+            optimiser.step()
+            for average, parameter in zip(averages, parameters, strict=True):
+                average.lerp_(parameter.detach(), max(1 - averaging, 1 / step))
+            if step % check_every and step != max_steps:
+                continue
+            with _loaded(parameters, averages):
+                value = _validate(validate)
+            best.note(step, value, averages, tolerance)
+            best.active &= step - best.mark_step < patience * check_every
+            if not best.active.any():
+                break
     _load(parameters, best.weights)
     ended = (best.last_step, best.step, best.loss, ~best.active)
     return Training(*(each.tolist() for each in ended))
@@ -175,6 +176,17 @@ class _Best:
         ahead = self.active & (value < self.mark - least)
         self.mark = torch.where(ahead, value, self.mark)
         self.mark_step[ahead] = step
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Keep the CPU's part to one thread: steps this small cost more to share out than to do, by up to ten times."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager

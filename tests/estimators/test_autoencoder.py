@@ -72,7 +72,7 @@ def test_a_narrow_side_passes_through():
 @pytest.mark.parametrize(("mi", "tolerance"), [(0, 0.15), (2, 0.25)])
 def test_mi_of_blobs(mi, tolerance):
     x, y = sample(f"blobs(mi={mi})", 1000, range(2))
-    found = Autoencoder(max_steps=500).estimate_batch(x, y, [0, 1], "cpu")
+    found = Autoencoder(max_steps=500, learning_rate=5e-3).estimate_batch(x, y, [0, 1], "cpu")
     assert np.mean([e.value for e in found]) == pytest.approx(mi, abs=tolerance)
     assert max(e.diagnostics[side]["unexplained"] for e in found for side in "xy") < 0.01
     json.dumps(dict(found[0].diagnostics))
@@ -81,7 +81,7 @@ def test_mi_of_blobs(mi, tolerance):
 def test_training_explains_what_the_linear_code_cannot():
     x, y = sample("blobs(mi=1)", 500, [0])
     linear, trained = (
-        Autoencoder(max_steps=steps).compress({"x": x, "y": y}, [0], "cpu")[1][0]["x"] for steps in (1, 300)
+        Autoencoder(max_steps=steps, learning_rate=5e-3).compress({"x": x, "y": y}, [0], "cpu")[1][0]["x"] for steps in (1, 300)
     )
     assert trained["unexplained"] < 0.1 * linear["unexplained"]
 

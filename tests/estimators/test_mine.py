@@ -10,7 +10,7 @@ from mibench.estimators.mine import MINE, Bound, Critic, Pairs, _Ascent, donsker
 from mibench.estimators.stack import torch_generators
 from mibench.seeding import derive_seed
 
-FAST = MINE(hidden=16, batch=64, max_steps=100, pairs=20_000)
+FAST = MINE(learning_rate=5e-3, hidden=16, batch=64, max_steps=100, pairs=20_000)
 
 
 def sample(spec, n, seeds):
