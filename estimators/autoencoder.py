@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -74,7 +75,7 @@ class Autoencoder(BatchEstimator):
             raise SpecError(f"learning_rate must be positive, got {self.learning_rate}")
         if not 0 <= self.averaging < 1:
             raise SpecError(f"averaging must be at least 0 and below 1, got {self.averaging}")
-        if self.base.baseline:
+        if self.base.baseline or "pointwise_mi" in signature(self.base.estimate).parameters:
             raise SpecError(f"base must estimate from the data, got the baseline {self.base}")
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
@@ -83,6 +84,11 @@ class Autoencoder(BatchEstimator):
             return f"n={n} is too small to train an autoencoder; give at least {_LEAST_ROWS} pairs"
         code_shapes = [(min(math.prod(shape), self.latent),) for shape in (x_shape, y_shape)]
         return self.base.unsupported(n, *code_shapes)
+
+    def warm_up(self, device: str) -> None:
+        """Warm up torch, and `base`."""
+        super().warm_up(device)
+        self.base.warm_up(device)
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate; the autoencoders of both sides are trained as one stack."""

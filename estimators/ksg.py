@@ -1,5 +1,6 @@
 """The k-nearest-neighbour estimators of Kraskov, Stögbauer & Grassberger."""
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -7,7 +8,7 @@ import numpy as np
 from scipy.special import digamma
 
 from mibench.errors import SpecError
-from mibench.estimation import Array, Estimator, Shape
+from mibench.estimation import Array, Estimate, Estimator, Shape
 
 
 @dataclass(frozen=True)
@@ -28,16 +29,20 @@ class KSG(Estimator):
         if self.k < 1:
             raise SpecError(f"k must be at least 1, got {self.k}")
 
-    def estimate(self, x: Array, y: Array, seed: int) -> float:
-        """Return the MI in nats."""
+    def estimate(self, x: Array, y: Array, seed: int) -> Estimate:
+        """Return the MI in nats: NaN where most points have k or more copies, with a message where some have."""
         from .neighbours import marginal_counts
 
-        n = len(x)
-        x_counts, y_counts = marginal_counts(_columns(x), _columns(y), self.k, self.variant == 2)
+        n, k = len(x), self.k
+        x_counts, y_counts, radii = marginal_counts(_columns(x), _columns(y), k, self.variant == 2)
         psi = digamma(np.arange(1, n + 1))  # psi[m] is that of m + 1
         if self.variant == 1:
-            return float(psi[self.k - 1] + psi[n - 1] - (psi[x_counts] + psi[y_counts]).mean())
-        return float(psi[self.k - 1] - 1 / self.k + psi[n - 1] - (psi[x_counts - 1] + psi[y_counts - 1]).mean())
+            value = psi[k - 1] + psi[n - 1] - (psi[x_counts] + psi[y_counts]).mean()
+        else:
+            value = psi[k - 1] - 1 / k + psi[n - 1] - (psi[x_counts - 1] + psi[y_counts - 1]).mean()
+        copied = float((radii == 0).mean())
+        message = f"{copied:.1%} of the points have {k} or more copies; KSG is for continuous data" if copied else ""
+        return Estimate(float(value) if copied <= 0.5 else math.nan, message=message)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Need k other points."""

@@ -10,14 +10,15 @@ _BLOCK = 64  # points that share their buffers
 @numba.njit(parallel=True, cache=True, nogil=True)
 def marginal_counts(
     x: NDArray[np.float64], y: NDArray[np.float64], k: int, rectangle: bool
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
     """Count each point's neighbours in x and in y within its joint k-neighbourhood (Chebyshev).
 
     x (d_x, n) and y (d_y, n) are contiguous. Without `rectangle` the radius is the k-th joint distance, and those
-    strictly nearer count; with it each side has the largest distance of the k neighbours, which itself counts.
+    strictly nearer count; with it each side has the largest distance of the k neighbours, which itself counts. The
+    k-th joint distances (n,) are returned too.
     """
     n = x.shape[1]
-    x_counts, y_counts = np.empty(n, np.int64), np.empty(n, np.int64)
+    x_counts, y_counts, radii = np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n)
     for block in numba.prange((n + _BLOCK - 1) // _BLOCK):
         x_distance, y_distance = np.empty(n), np.empty(n)
         nearest, nearest_index = np.empty(k), np.empty(k, np.int64)
@@ -25,15 +26,15 @@ def marginal_counts(
             _distances(x, i, x_distance)
             _distances(y, i, y_distance)
             _nearest(x_distance, y_distance, i, nearest, nearest_index)
+            radii[i] = nearest[k - 1]
             if rectangle:
                 x_radius, y_radius = x_distance[nearest_index].max(), y_distance[nearest_index].max()
                 x_counts[i] = (x_distance <= x_radius).sum() - 1
                 y_counts[i] = (y_distance <= y_radius).sum() - 1
             else:
-                radius = nearest[k - 1]
-                x_counts[i] = max((x_distance < radius).sum() - 1, 0)
-                y_counts[i] = max((y_distance < radius).sum() - 1, 0)
-    return x_counts, y_counts
+                x_counts[i] = max((x_distance < radii[i]).sum() - 1, 0)
+                y_counts[i] = max((y_distance < radii[i]).sum() - 1, 0)
+    return x_counts, y_counts, radii
 
 
 @numba.njit(cache=True, nogil=True)

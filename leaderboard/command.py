@@ -1,6 +1,7 @@
 """The command ``mibench leaderboard``: from a store to a table on the screen or in a file."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -110,17 +111,24 @@ def _matching(names: "pd.Series[str]", patterns: Sequence[str] | None, option: s
     if not given:
         raise MibenchError(f"--{option} names nothing; {suggest('', known)}")
     for pattern in given:
-        spelled = _canonical(pattern)
-        matched = {name for name in known if name in (pattern, spelled) or fnmatchcase(name, pattern)}
+        spelled = _canonical(option, pattern)
+        matched = {name for name in known if name in spelled or fnmatchcase(name, pattern)}
         if not matched:
             raise MibenchError(f"--{option} {pattern!r} selects no record; {suggest(pattern, known)}")
         chosen |= matched
     return names.isin(chosen)
 
 
-def _canonical(pattern: str) -> str:
-    """Return a spec as the store spells it, or `pattern` itself where it is none, as a glob is not."""
-    try:
-        return str(parse(pattern))
-    except MibenchError:
-        return pattern
+def _canonical(option: str, pattern: str) -> set[str]:
+    """Return the names that a suite or spec stands for, as the store spells them, and `pattern` itself.
+
+    A spec that cannot be built here, of a plugin say, is only brought into the form in which specs are printed.
+    """
+    from mibench.selection import select_estimators, select_tasks
+
+    names = {pattern}
+    with suppress(MibenchError):
+        names.add(str(parse(pattern)))
+    with suppress(MibenchError):
+        names |= {each.name for each in (select_tasks if option == "task" else select_estimators)(pattern)}
+    return names

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .rounding import MISSING, compact, plus_minus, share, with_interval
-from .statistics import FAILURES
+from .statistics import NOT_OK
 
 LONGEST_MESSAGE = 80
 BASELINE = " (baseline)"
@@ -68,7 +68,7 @@ def _cell_row(cell: "pd.Series[Any]") -> list[str]:
 
 def _failure_line(cell: "pd.Series[Any]") -> str:
     """Return ``mine(): timeout 2/10, nan 1/10: "longer than 5 s"``."""
-    counts = [(int(cell[f"n_{status}"]), status) for status in FAILURES if cell[f"n_{status}"]]
+    counts = [(int(cell[f"n_{status}"]), status) for status in NOT_OK if cell[f"n_{status}"]]
     told = ", ".join(f"{status} {count}/{cell['replicates']}" for count, status in sorted(counts, reverse=True))
     return f"{cell['estimator']}: {told}" + (f': "{one_line(cell["reason"])}"' if cell["reason"] else "")
 

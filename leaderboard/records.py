@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from mibench.errors import MibenchError
+from mibench.record import STATUSES
 
 CELL = ["task", "estimator", "n_samples", "seed"]
-STATUSES = ("ok", "error", "timeout", "oom", "crash", "nan", "skipped")
 REQUIRED = ["task", "mi_true", "estimator", "n_samples", "replicate", "seed", "status", "estimate"]
 TEXTS = ["task_fingerprint", "estimator_params", "estimator_source", "bound", "message", "device", "host"]
 NUMBERS = ["mi_true", "estimate", "seconds_amortised", "seconds_solo", "peak_memory_mb"]

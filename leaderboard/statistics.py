@@ -3,10 +3,12 @@
 import numpy as np
 import pandas as pd
 
-from .intervals import bias_interval, rmse_interval, std_interval
-from .records import CELL, STATUSES
+from mibench.record import STATUSES
 
-FAILURES = tuple(status for status in STATUSES if status != "ok")
+from .intervals import bias_interval, rmse_interval, std_interval
+from .records import CELL
+
+NOT_OK = tuple(status for status in STATUSES if status != "ok")
 CELL_COLUMNS = {
     "task": "canonical spec of the task",
     "mi_true": "its mutual information, nats",
@@ -20,7 +22,7 @@ CELL_COLUMNS = {
     "status": "ok (all are), partial (some are), or the most frequent failure where none is",
     "share_failed": "share of the replicates that ended as error, timeout, oom, crash or nan",
     "share_skipped": "share of the replicates that the estimator declined",
-    **{f"n_{status}": f"replicates that ended as {status}" for status in FAILURES},
+    **{f"n_{status}": f"replicates that ended as {status}" for status in NOT_OK},
     "bias": "mean error, nats",
     "bias_low": "lower end of its 95 % interval (Student's t), nats",
     "bias_high": "upper end of it, nats",
@@ -56,7 +58,7 @@ def cell_statistics(records: pd.DataFrame) -> pd.DataFrame:
 def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
     """Count how the replicates of each cell ended; columns replicates, one a status, the shares, status and reason."""
     counts = pd.DataFrame({status: records["status"] == status for status in STATUSES}).groupby(_keys(records)).sum()
-    failures = counts[list(FAILURES)]
+    failures = counts[list(NOT_OK)]
     replicates = counts.sum(axis=1)
     leading = failures.idxmax(axis=1)
     status = np.select([counts["ok"] == replicates, counts["ok"] > 0], ["ok", "partial"], default=leading)

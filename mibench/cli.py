@@ -48,6 +48,8 @@ def main() -> None:
         code = _fail(str(error))
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except MemoryError:
+        code = _fail("that takes more memory than there is; ask for less")
     except BrokenPipeError:
         sys.stderr.close()  # the reader has gone; there is nobody to tell
         code = 0

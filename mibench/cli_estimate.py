@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mibench.errors import DataError
+from mibench.errors import DataError, MibenchError
 
 if TYPE_CHECKING:
-    from mibench.estimation import Array
+    from mibench.estimation import Array, Estimate
 
 Columns = Annotated[list[str] | None, typer.Option(metavar="COLUMN[,COLUMN...]", help="Columns of a CSV file.")]
 
@@ -36,25 +38,38 @@ def estimate(
     from mibench import registry
     from mibench.selection import select_estimators
 
-    for path in plugin or ():
-        registry.load_plugin(path)
+    registry.load_plugins(plugin or ())
     chosen = select_estimators(estimator)
     left, right = read(Path(data), x, y)
-    answers = [(each.name, each.estimate(left, right, seed=seed, device=device)) for each in chosen]
+    if len(chosen) > 1:
+        chosen = [each for each in chosen if not each.needs_truth]
+    shown, failed = [], []
+    for each in chosen:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                answer = each.estimate(left, right, seed=seed, device=device)
+        except MibenchError as error:
+            failed.append(str(error))
+            continue
+        except Exception as error:
+            failed.append(f"{each.name} failed: {type(error).__name__}: {error}")
+            continue
+        shown.append({"estimator": each.name, "estimate": _or_none(answer.value), "std_error": answer.std_error})
+        if not json:
+            typer.echo(_line(each.name, answer, len(left), bits))
     if json:
         from json import dumps
 
-        shown = [
-            {"estimator": name, "estimate": _or_none(a.value), "std_error": a.std_error, "unit": "nats"}
-            for name, a in answers
-        ]
-        typer.echo(dumps(shown, indent=2))
-        return
+        typer.echo(dumps([{**facts, "unit": "nats"} for facts in shown], indent=2))
+    if failed:
+        raise MibenchError("; ".join(failed))
+
+
+def _line(name: str, answer: Estimate, n: int, bits: bool) -> str:
     unit, scale = ("bits", math.log(2)) if bits else ("nats", 1.0)
-    for name, answer in answers:
-        error = "" if answer.std_error is None else f" ± {answer.std_error / scale:.2g} (standard error)"
-        note = f"  [{answer.message}]" if answer.message else ""
-        typer.echo(f"{name}: {answer.value / scale:.4f} {unit}{error}  (n = {len(left)}){note}")
+    error = "" if answer.std_error is None else f" ± {answer.std_error / scale:.2g} (standard error)"
+    note = f"  [{answer.message}]" if answer.message else ""
+    return f"{name}: {answer.value / scale:.4f} {unit}{error}  (n = {n}){note}"
 
 
 def read(path: Path, x: list[str] | None, y: list[str] | None) -> tuple[Array, Array]:
@@ -71,17 +86,16 @@ def read(path: Path, x: list[str] | None, y: list[str] | None) -> tuple[Array, A
 
 
 def _read_npz(path: Path) -> tuple[Array, Array]:
-    import zipfile
-
     import numpy as np
 
     try:
         loaded = np.load(path, allow_pickle=False)
-        arrays = dict(loaded) if isinstance(loaded, np.lib.npyio.NpzFile) else {"one array without a name": loaded}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        names = loaded.files if isinstance(loaded, np.lib.npyio.NpzFile) else ["one array without a name"]
+        arrays = {name: loaded[name] for name in ("x", "y") if name in names}
+    except Exception:  # a broken archive fails in many ways
         raise DataError(f"{path} is not an NPZ file of numbers; write one with np.savez(file, x=x, y=y)") from None
-    if not {"x", "y"} <= set(arrays):
-        raise DataError(f"{path} holds {', '.join(arrays)}, not x and y; write it with np.savez(file, x=x, y=y)")
+    if len(arrays) < 2:
+        raise DataError(f"{path} holds {', '.join(names)}, not x and y; write it with np.savez(file, x=x, y=y)")
     return arrays["x"], arrays["y"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -51,7 +52,8 @@ def plan(
     from mibench.plan import CostModel
     from mibench.progress import duration
 
-    run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=store, device=device,
+    where = store if "://" in store or Path(store).exists() else None  # planning leaves no file behind
+    run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=where, device=device,
                    jobs=jobs, solo=solo, seed=seed, retry=retry, force=force)  # fmt: skip
     costs = CostModel.of(run.store)
     rows = []

@@ -110,7 +110,7 @@ def _estimator_facts(estimator: NamedEstimator) -> dict[str, Any]:
     return {
         "estimator": estimator.name,
         "bound": method.bound or "none",
-        "baseline": "yes" if method.baseline else "no",
+        "baseline": "yes" if estimator.baseline else "no",
         "all replicates at once": "yes" if estimator.batched else "no",
         "uses a GPU": "yes" if estimator.uses_device else "no",
         "source": estimator.source,
@@ -125,7 +125,8 @@ def _family_facts(name: str, cls: type[Component]) -> dict[str, Any]:
 
     fields = parameters(cls)
     given = [f.name if f.default is MISSING else f"{f.name}={f.default}" for f in fields]
-    return {"family": f"{name}({', '.join(given)})", "about": _about(cls)}
+    source = getattr(cls, "published", None) or getattr(cls, "source", "")
+    return {"family": f"{name}({', '.join(given)})", "source": source, "about": _about(cls)}
 
 
 def _class_facts(component: Component) -> dict[str, Any]:
@@ -167,4 +168,4 @@ def _load_plugins(paths: list[str] | None) -> list[tuple[str, str]]:
         return []
     from mibench import registry
 
-    return [found for path in paths for found in registry.load_plugin(path)]
+    return registry.load_plugins(paths)

@@ -20,6 +20,7 @@ class Component:
     """A thing that a spec names: its dataclass fields are the arguments of the call."""
 
     kind: ClassVar[str] = "component"
+
     def spec(self) -> Spec:
         """Return the canonical spec: fields in declared order, defaults left out where the field is not `SHOWN`."""
         args: list[Any] = []
@@ -68,8 +69,8 @@ class Component:
         hints = typing.get_type_hints(cls)
         try:
             return cls(**{key: coerce(key, value, hints[key], resolve) for key, value in given.items()})
-        except SpecError as error:
-            text = str(error)
+        except (TypeError, ValueError, ArithmeticError) as error:
+            text = " ".join(str(error).split())
             raise SpecError(text if text.startswith(f"{spec.name}: ") else f"{spec.name}: {text}") from None
 
 
@@ -96,8 +97,8 @@ def coerce(name: str, value: Any, annotation: Any, resolve: Resolve) -> Any:
         if not isinstance(value, Spec):
             raise SpecError(f"{name} must be a {annotation.kind}, written as a call, got {_shown(value)}")
         return resolve(annotation.kind, value)
-    if annotation is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+    if annotation is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value) + 0.0  # one zero, one name
     if annotation in _WORDS and (not isinstance(value, annotation) or (annotation is int and isinstance(value, bool))):
         raise SpecError(f"{name} must be {_WORDS[annotation]}, got {_shown(value)}")
     return value

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mibench.component import Component
 from mibench.errors import MibenchError
-from mibench.seeding import derive_seed
+from mibench.seeding import check_seed, derive_seed
 
 Array = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -122,7 +122,20 @@ class Task:
         """Return `n` draws with their pointwise MI; the same seed gives the same draws."""
         if n < 1:
             raise MibenchError(f"n must be at least 1, got {n}")
-        return self.distribution.draw(n, np.random.default_rng(seed))
+        check_seed(seed)
+        try:
+            draw = Draw(*self.distribution.draw(n, np.random.default_rng(seed)))
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise MibenchError(f"{self.name} cannot be drawn: {type(error).__name__}: {error}") from error
+        for name, values, shape in (("x", draw.x, self.x_shape), ("y", draw.y, self.y_shape)):
+            if np.shape(values) != (n, *shape) or values.dtype != np.float64:
+                raise MibenchError(
+                    f"{self.name} must draw {name} as float64 of shape {(n, *shape)}, "
+                    f"got {np.asarray(values).dtype} of shape {np.shape(values)}"
+                )
+        return draw
 
     def sample(self, n: int, seed: int = 0) -> tuple[Array, Array]:
         """Return x (n, *x_shape) and y (n, *y_shape), float64; the same seed gives the same draws."""

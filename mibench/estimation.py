@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mibench.component import Component
 from mibench.errors import DataError, MibenchError
+from mibench.seeding import check_seed
 
 Array = NDArray[np.float64]
 Shape = tuple[int, ...]
@@ -105,6 +106,11 @@ class NamedEstimator:
         """Whether it is a baseline that is handed the pointwise MI of the draws."""
         return "pointwise_mi" in _parameters(self.method)
 
+    @property
+    def baseline(self) -> bool:
+        """Whether it brackets the table instead of competing in it; who is handed the truth does not compete."""
+        return self.method.baseline or self.needs_truth
+
     @cached_property
     def batched(self) -> bool:
         """Whether it treats all replicates of a cell at once."""
@@ -122,6 +128,7 @@ class NamedEstimator:
         """
         if self.needs_truth:
             raise MibenchError(f"{self.name} needs the true pointwise MI, which only a run on a task can give")
+        check_seed(seed)
         x, y = check_pair(x, y)
         reason = self.method.unsupported(len(x), x.shape[1:], y.shape[1:])
         if reason:
@@ -170,7 +177,14 @@ def function_estimator(function: Callable[..., Any]) -> type[Estimator]:
     fields: list[tuple[str, Any, Any]] = []
     for parameter in signature.parameters.values():
         if parameter.name not in reserved and parameter.default is not inspect.Parameter.empty:
-            hint = parameter.annotation if isinstance(parameter.annotation, type) else Any
+            if not isinstance(parameter.default, int | float | str | tuple | None):
+                raise MibenchError(
+                    f"{function.__name__}: the default of {parameter.name} must be a number, a string, True, False, "
+                    f"None or a tuple, got {parameter.default!r}"
+                )
+            known = type(parameter.default) if parameter.default is not None else Any
+            hint = parameter.annotation if isinstance(parameter.annotation, type) else known
+            hint = Any if hint is tuple else hint
             fields.append((parameter.name, hint, field(default=parameter.default)))
 
     def estimate(self: Any, x: Array, y: Array, **offered: Any) -> float | Estimate:
@@ -198,9 +212,12 @@ def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 def check_side(name: str, data: ArrayLike) -> Array:
     """Return one side as float64 (n, ...); a vector becomes (n, 1)."""
     try:
-        array = np.asarray(data, dtype=np.float64)
+        given = np.asarray(data)
+        array = given.astype(np.float64) if given.dtype.kind in "biufO" else None
     except (TypeError, ValueError):
-        raise DataError(f"{name} does not hold numbers; give a numeric array of shape (n, ...)") from None
+        array = None
+    if array is None:
+        raise DataError(f"{name} does not hold real numbers; give a numeric array of shape (n, ...)")
     if array.ndim == 0 or math.prod(array.shape) == 0:
         raise DataError(f"{name} has shape {array.shape}; give an array of shape (n, ...) with n of at least 2")
     array = array[:, None] if array.ndim == 1 else array

@@ -67,7 +67,7 @@ class Worker:
     def kill(self) -> None:
         """End the process at once; the next job starts another."""
         if self._process is not None:
-            self._process.kill()
+            _kill_group(self._process)
             self._process.wait()
             for pipe in (self._process.stdin, self._process.stdout):
                 with contextlib.suppress(OSError):
@@ -83,7 +83,7 @@ class Worker:
 
         def end() -> None:
             expired.set()
-            process.kill()
+            _kill_group(process)
 
         timer = threading.Timer(limit or 0, end)
         timer.daemon = True
@@ -93,7 +93,7 @@ class Worker:
             pickle.dump((step, job), process.stdin)
             process.stdin.flush()
             kind, answer = pickle.load(process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
+        except Exception:  # the pipe broke, or what came through it is no answer
             failure = self._explain(process, step, limit if expired.is_set() else None)
             self.kill()
             raise failure from None
@@ -110,25 +110,33 @@ class Worker:
         names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the process lives
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "mibench.worker", str(self._limits.memory_mb or 0)],
+            [sys.executable, "-P", "-m", "mibench.worker", str(self._limits.memory_mb or 0)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env={**os.environ, **dict.fromkeys(names, threads)},
+            start_new_session=True,
         )
         return self._process
 
     def _explain(self, process: subprocess.Popen[bytes], step: str, expired: float | None) -> WorkerError:
+        _kill_group(process)
         code = process.wait()
         if expired is not None:
             what = "longer than" if step == "compute" else "importing and warming up took longer than"
             return WorkerError("timeout", f"{what} {expired:g} s")
-        if code == EXIT_OUT_OF_MEMORY:
+        if code == EXIT_OUT_OF_MEMORY and self._limits.memory_mb:
             return WorkerError("oom", f"more than {self._limits.memory_mb:g} MB of memory")
         ending = f"killed by {signal.Signals(-code).name}" if code < 0 else f"the process exited with code {code}"
         self._errors.seek(0)
         last = self._errors.read()[-2000:].decode(errors="replace").strip().rpartition("\n")[2]
         return WorkerError("crash", f"{ending}: {last}" if last else ending)
+
+
+def _kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a worker and whatever it started, which may hold its pipes open."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 class LocalExecutor:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from mibench.executor import Limits, LocalExecutor
 from mibench.job import Job
 from mibench.plan import Cell, Plan, make_plan, sizes
 from mibench.record import Outcome, Record
+from mibench.seeding import check_seed
 from mibench.selection import select_estimators, select_tasks
 from mibench.store import Store
 
@@ -38,14 +40,17 @@ class Options:
     seed: int = 0
     retry: bool = False
     force: bool = False
-    plugins: Iterable[str | Path] = ()
+    plugins: str | Path | Iterable[str | Path] = ()
     executor: str = "local"
 
     def __post_init__(self) -> None:
-        for name in ("jobs", "timeout", "memory"):
+        most_seconds = threading.TIMEOUT_MAX
+        for name, kind, most in (("jobs", int, 1024), ("timeout", float, most_seconds), ("memory", float, 1e12)):
             value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise MibenchError(f"{name} must be more than 0, got {value}")
+            wrong = not isinstance(value, int | kind) or isinstance(value, bool)
+            if value is not None and (wrong or not 0 < value <= most):
+                raise MibenchError(f"{name} must be more than 0 and at most {most:g}, got {value!r}")
+        check_seed(self.seed)
         if self.executor not in EXECUTORS:
             raise MibenchError(f"there is no executor {self.executor!r}; known: {', '.join(EXECUTORS)}")
 
@@ -55,9 +60,8 @@ class Run:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        plugins = list(options.plugins)
-        for path in plugins:
-            registry.load_plugin(path)
+        plugins = [options.plugins] if isinstance(options.plugins, str | Path) else list(options.plugins)
+        registry.load_plugins(plugins)
         self._plugins = tuple(str(Path(path).resolve()) for path in plugins)
         tasks, estimators = select_tasks(options.tasks), select_estimators(options.estimators)
         n_samples, replicates = sizes(options.profile, options.n_samples, options.replicates)
@@ -115,7 +119,7 @@ def _records(cell: Cell, outcomes: Sequence[Outcome], threads: int) -> list[Reco
         "estimator": cell.estimator.name,
         "estimator_params": method.parameters_json(),
         "estimator_source": cell.estimator.source_hash,
-        "baseline": method.baseline,
+        "baseline": cell.estimator.baseline,
         "bound": method.bound,
         "n_samples": cell.n_samples,
         "seed": cell.seed,

@@ -44,8 +44,7 @@ class Data:
 @lru_cache(maxsize=1)
 def prepare(job: Job) -> NamedEstimator:
     """Do all that stays off the clock: import, draw the data, warm up."""
-    for path in job.plugins:
-        registry.load_plugin(path)
+    registry.load_plugins(job.plugins)
     draw_replicates(job.task, job.n_samples, job.replicates)
     estimator = registry.estimator(job.estimator)
     estimator.method.warm_up(estimator.resolve_device(job.device))
@@ -58,13 +57,14 @@ def compute(job: Job) -> list[Outcome]:
     data = draw_replicates(job.task, job.n_samples, job.replicates)
     reason = estimator.method.unsupported(job.n_samples, data.x.shape[2:], data.y.shape[2:])
     if reason:
-        return [Outcome("skipped", reason)] * len(job.replicates)
+        return [Outcome("skipped", _clean(reason))] * len(job.replicates)
     everything = list(range(len(job.replicates)))
     groups = [everything] if estimator.batched else [[one] for one in everything]
     outcomes = [outcome for group in groups for outcome in _attempt(estimator, job, data, group)]
-    if job.solo and outcomes[0].status == "ok":
-        (alone,) = _attempt(estimator, job, data, [0])
-        outcomes[0] = replace(outcomes[0], seconds_solo=alone.seconds_amortised)
+    first = next((one for one in everything if outcomes[one].status == "ok"), None)
+    if job.solo and first is not None:
+        (alone,) = _attempt(estimator, job, data, [first])
+        outcomes[first] = replace(outcomes[first], seconds_solo=alone.seconds_amortised)
     return outcomes
 
 
@@ -98,7 +98,7 @@ def _attempt(estimator: NamedEstimator, job: Job, data: Data, chosen: list[int])
             meter.synchronise()
             seconds = (time.perf_counter() - start) / len(chosen)
         estimates = _check_answers(answers, len(chosen))
-    except BaseException as error:  # a worker must outlive whatever an estimator throws, sys.exit() included
+    except BaseException as error:  # a worker outlives whatever an estimator throws, sys.exit() included
         if _is_out_of_memory(error) and len(chosen) > 1:
             half = len(chosen) // 2
             return _attempt(estimator, job, data, chosen[:half]) + _attempt(estimator, job, data, chosen[half:])
@@ -123,13 +123,15 @@ def _check_answers(answers: Sequence[object], expected: int) -> list[Estimate]:
 
 
 def _finish(common: Outcome, estimate: Estimate) -> Outcome:
-    diagnostics = json.dumps(dict(estimate.diagnostics), default=str)
+    diagnostics = _clean(json.dumps(dict(estimate.diagnostics), default=str))
     if not math.isfinite(estimate.value):
-        message = estimate.message or f"the estimate is {estimate.value}"
+        message = _clean(estimate.message) or f"the estimate is {estimate.value}"
         return replace(common, status="nan", message=message, diagnostics=diagnostics)
     error = estimate.std_error
     error = float(error) if error is not None and math.isfinite(error) else None
-    return replace(common, message=estimate.message, estimate=estimate.value, std_error=error, diagnostics=diagnostics)
+    return replace(
+        common, message=_clean(estimate.message), estimate=estimate.value, std_error=error, diagnostics=diagnostics
+    )
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
@@ -137,5 +139,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    text = " ".join(str(error).split())
+    text = _clean(error)
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
+
+
+def _clean(text: object) -> str:
+    """Return a stranger's text as one line that every database takes."""
+    return " ".join(str(text).encode("utf-8", "replace").decode().split()).replace("\0", "")

@@ -58,6 +58,13 @@ class PeakMeter:
             self.peak_mb = (max(_Seen.peak, _resident()) - self._before) / _MB
 
 
+def _end(code: int) -> None:
+    """Leave at once, and take along what the estimator started."""
+    for child in _process.children(recursive=True):
+        child.kill()
+    os._exit(code)
+
+
 def watch(limit_mb: float | None) -> None:
     """Look at this process from a thread: follow its peak, and end it above the limit or without its parent."""
     parent = os.getppid()
@@ -68,8 +75,8 @@ def watch(limit_mb: float | None) -> None:
             resident = _resident()
             _Seen.peak = max(_Seen.peak, resident)
             if limit_mb is not None and resident > limit_mb * _MB:
-                os._exit(EXIT_OUT_OF_MEMORY)
+                _end(EXIT_OUT_OF_MEMORY)
             if os.getppid() != parent:
-                os._exit(1)
+                _end(1)
 
     threading.Thread(target=look, daemon=True).start()

@@ -1,9 +1,10 @@
 """What a run has to do: its cells, which replicates of them are stored already, and how long the rest may take."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from numbers import Integral
+from typing import Any, Self
 
 from mibench.distribution import Task
 from mibench.errors import MibenchError, suggest
@@ -82,17 +83,19 @@ class CostModel:
         return sum(seconds for _, seconds in predicted if seconds is not None), sorted(unknown)
 
 
-def sizes(profile: str, n_samples: int | Sequence[int] | None, replicates: int | None) -> tuple[list[int], int]:
+def sizes(profile: str, n_samples: Any, replicates: int | None) -> tuple[list[int], int]:
     """Return the sample sizes and the number of replicates: those given, else the profile's."""
     if profile not in PROFILES:
         raise MibenchError(f"there is no profile {profile!r}; {suggest(profile, PROFILES)}")
     n, count = PROFILES[profile]
-    chosen = [n_samples] if isinstance(n_samples, int) else list(n_samples or [n])
+    chosen = [n] if n_samples is None else list(n_samples) if isinstance(n_samples, Iterable) else [n_samples]
+    if not chosen:
+        raise MibenchError("n_samples is empty; give at least one sample size")
     count = count if replicates is None else replicates
     for name, value, least in [("replicates", count, 1), *(("n_samples", size, 2) for size in chosen)]:
-        if not isinstance(value, int) or value < least:
+        if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) < 2**31:
             raise MibenchError(f"{name} must be an integer of at least {least}, got {value!r}")
-    return list(dict.fromkeys(chosen)), count
+    return [int(size) for size in dict.fromkeys(chosen)], int(count)
 
 
 def make_plan(
@@ -125,6 +128,6 @@ def make_plan(
 def _without_stored(cell: Cell, stored: dict[str, tuple[str, float | None]], solo: bool, retry: bool) -> Cell:
     found = {replicate: stored[key] for replicate, key in zip(cell.replicates, cell.keys, strict=True) if key in stored}
     kept = {replicate for replicate, (status, _) in found.items() if not (retry and status in FAILURES)}
-    if solo and any(status == "ok" for status, _ in found.values()) and all(time is None for _, time in found.values()):
-        kept = set()
+    if solo and all(time is None for _, time in found.values()):
+        kept -= set([replicate for replicate, (status, _) in found.items() if status == "ok"][:1])
     return replace(cell, replicates=tuple(replicate for replicate in cell.replicates if replicate not in kept))

@@ -3,16 +3,18 @@
 Nothing is imported until it is asked for, and the built-in ones come in by the same door as a stranger's.
 """
 
+import ast
+import contextlib
 import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from types import ModuleType
-from typing import cast
+from typing import Any, cast
 
 from mibench.catalogue import aliases, registered
 from mibench.component import Component
@@ -56,7 +58,7 @@ class Registry:
 
 TASKS = Registry("task", "mibench.tasks", "mibench.maps")
 ESTIMATORS = Registry("estimator", "mibench.estimators")
-_plugins: dict[Path, list[tuple[str, str]]] = {}
+_plugins: dict[Path, list[tuple[Registry, str, type[Component]]]] = {}
 
 
 def build(kind: str, spec: Spec) -> Component:
@@ -85,31 +87,52 @@ def load_plugin(path: str | Path) -> list[tuple[str, str]]:
     """
     file = Path(path).resolve()
     if file not in _plugins:
-        _plugins[file] = _register(_import_file(Path(path)))
-    return _plugins[file]
+        _plugins[file] = _find_components(_import_file(Path(path)))
+    for registry, name, cls in _plugins[file]:
+        registry.add(name, cls)  # each time, as another file may have taken the name since
+    return [(registry.kind, name) for registry, name, _ in _plugins[file]]
 
 
-def _register(module: ModuleType) -> list[tuple[str, str]]:
-    found = []
+def load_plugins(paths: Iterable[str | Path]) -> list[tuple[str, str]]:
+    """Load several files, none of which may define what another one does; return the (kind, name) of each."""
+    found: list[tuple[str, str]] = []
+    for path in paths:
+        for kind, name in load_plugin(path):
+            if (kind, name) in found:
+                raise MibenchError(f"two plugins define the {kind} {name!r}; give one of them another name")
+            found.append((kind, name))
+    return found
+
+
+def _find_components(module: ModuleType) -> list[tuple[Registry, str, type[Component]]]:
+    found: list[tuple[Registry, str, type[Component]]] = []
     for name, thing in vars(module).items():
         if name.startswith("_") or getattr(thing, "__module__", None) != module.__name__:
             continue
         registry = ESTIMATORS
         cls: type[Component] | None = None
+        if inspect.isabstract(thing):
+            continue
         if inspect.isclass(thing) and issubclass(thing, Distribution):
             registry, cls = TASKS, thing
         elif inspect.isclass(thing) and callable(getattr(thing, "estimate", None)):
             cls = as_estimator_class(thing)
-        elif inspect.isfunction(thing) and [*inspect.signature(thing).parameters][:2] == ["x", "y"]:
+        elif not inspect.isclass(thing) and callable(thing) and _first_parameters(thing) == ["x", "y"]:
             cls = function_estimator(thing)
         if cls is not None:
-            registry.add(name, cls)
-            found.append((registry.kind, name))
+            found.append((registry, name, cls))
     if not found:
         raise MibenchError(
             f"{module.__file__} defines no estimator; write a function (x, y) -> float or a class with estimate(x, y)"
         )
     return found
+
+
+def _first_parameters(function: Callable[..., Any]) -> list[str]:
+    try:
+        return [*inspect.signature(function).parameters][:2]
+    except (TypeError, ValueError):
+        return []
 
 
 def as_estimator_class(cls: type) -> type[Estimator]:
@@ -120,19 +143,25 @@ def as_estimator_class(cls: type) -> type[Estimator]:
 
 
 def source_hash(component: Component) -> str:
-    """Return a digest of the code behind `component`: its module and those it uses in the same package.
+    """Return a digest of the code behind `component`: its module, and those in the same folder that it imports.
 
     A nested component counts with its own. It changes when the method's code does, so that stored results of older
     code are not taken for those of the present one.
     """
-    modules: dict[str, ModuleType] = {}
-    for part in _with_nested(component):
-        _collect_modules(sys.modules.get(type(part).__module__), modules)
     digest = hashlib.sha256()
-    for name in sorted(modules):
-        file = getattr(modules[name], "__file__", None)
-        digest.update(Path(file).read_bytes() if file else name.encode())
+    for file in sorted(source_files(component), key=lambda file: file.name):
+        digest.update(file.name.encode() + file.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def source_files(component: Component) -> set[Path]:
+    """Return the files that hold the code behind `component`."""
+    files: set[Path] = set()
+    for part in _with_nested(component):
+        home = getattr(sys.modules.get(type(part).__module__), "__file__", None)
+        if home:
+            _collect_files(Path(home), files)
+    return files
 
 
 def _with_nested(component: Component) -> Iterator[Component]:
@@ -142,15 +171,19 @@ def _with_nested(component: Component) -> Iterator[Component]:
             yield from _with_nested(value)
 
 
-def _collect_modules(module: ModuleType | None, found: dict[str, ModuleType]) -> None:
-    if module is None or module.__name__ in found:
+def _collect_files(file: Path, found: set[Path]) -> None:
+    """Add `file` and the files in its folder that it imports, by the statements of its source, wherever they stand."""
+    if file in found or not file.is_file():
         return
-    found[module.__name__] = module
-    package = module.__name__.rpartition(".")[0]
-    for value in list(vars(module).values()):
-        used = value.__name__ if isinstance(value, ModuleType) else getattr(value, "__module__", None)
-        if package and isinstance(used, str) and used.startswith(package + "."):
-            _collect_modules(sys.modules.get(used), found)
+    found.add(file)
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+        for name in names:
+            _collect_files(file.with_name(name.rpartition(".")[2] + ".py"), found)
 
 
 def _import_file(path: Path) -> ModuleType:
@@ -162,9 +195,12 @@ def _import_file(path: Path) -> ModuleType:
         raise MibenchError(f"the plugin {path} is not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(definition)
     sys.modules[name] = module
+    if str(path.parent.resolve()) not in sys.path:
+        sys.path.append(str(path.parent.resolve()))  # last, so that a plugin's neighbours shadow no library
     try:
-        definition.loader.exec_module(module)
-    except Exception as error:
+        with contextlib.redirect_stdout(sys.stderr):
+            definition.loader.exec_module(module)
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
         raise MibenchError(f"the plugin {path} cannot be imported: {type(error).__name__}: {error}") from error
     return module

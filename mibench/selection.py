@@ -41,10 +41,10 @@ def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
 
 
 def _split(patterns: str | Iterable[str], kind: str) -> list[str]:
-    given = [patterns] if isinstance(patterns, str) else list(patterns)
+    given = list(patterns) if isinstance(patterns, Iterable) and not isinstance(patterns, str) else [patterns]
     for pattern in given:
         if not isinstance(pattern, str):
-            raise SpecError(f"a {kind} must be given as a string such as 'all' or a spec, got {pattern!r}")
+            raise SpecError(f"{kind}s must be strings, specs or 'all', got {pattern!r}; code goes into plugins=")
     whole = catalogue.aliases()  # which may hold commas of their own
     items = [item for pattern in given for item in ([pattern] if pattern in whole else split_list(pattern))]
     if not items:

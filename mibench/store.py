@@ -65,6 +65,8 @@ class Store:
         try:
             engine = sa.create_engine(text)
             _check_schema(engine, str(where), create)
+        except MibenchError:
+            raise
         except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise MibenchError(f"the store {where} cannot be opened: {reason}; give a path or a database URL") from None
@@ -126,13 +128,13 @@ def _check_path(path: Path, create: bool) -> None:
 
 
 def _check_schema(engine: sa.Engine, name: str, create: bool) -> None:
-    if engine.dialect.name == "sqlite":
-        with engine.connect() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
     inspector = sa.inspect(engine)
     if not inspector.has_table(_RECORDS.name):
         if not create:
             raise MibenchError(f"{name} is no store of mibench; `mibench run --store FILE` makes one")
+        if engine.dialect.name == "sqlite":
+            with engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
         _METADATA.create_all(engine)
         return
     present = {column["name"] for column in inspector.get_columns(_RECORDS.name)}

@@ -15,9 +15,9 @@ from mibench.memory import watch
 def main() -> None:
     """Serve the parent; the argument is the memory limit in MB, 0 for none."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
-    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what an estimator prints must not get between the replies
-    sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: SIM115 - open as long as the process lives
+    requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what an estimator starts must not read the requests,
+    os.dup2(2, 1)  # and what it prints must not get between the replies
     watch(float(sys.argv[1]) or None)
     from mibench import job
 

@@ -15,6 +15,7 @@ from .checks import check_mi
 from .elementary import exp
 from .gaussian import Gaussian
 
+_LARGEST_SIZE = 1024
 _SMALLEST_SIGMA = 0.04  # the corner pixel exp(−1/σ²) is then still a normal float64
 
 
@@ -36,8 +37,8 @@ class Blobs(Distribution):
 
     def __post_init__(self) -> None:
         check_mi(self.mi)
-        if self.size < 2:
-            raise SpecError(f"size must be at least 2 pixels, got {self.size}")
+        if not 2 <= self.size <= _LARGEST_SIZE:
+            raise SpecError(f"size must be at least 2 and at most {_LARGEST_SIZE} pixels, got {self.size}")
         if self.sigma < _SMALLEST_SIGMA:
             raise SpecError(f"sigma must be at least {_SMALLEST_SIGMA}, below which pixels underflow, got {self.sigma}")
 

@@ -4,11 +4,15 @@ import math
 
 from mibench.errors import SpecError
 
+_MOST = 100_000  # dimensions: one draw of more is no task for a table
+
 
 def check_dimension(name: str, value: int) -> None:
     """Raise `SpecError` unless `value` is a dimension."""
     if value < 1:
         raise SpecError(f"{name} must be at least 1, got {value}")
+    if value > _MOST:
+        raise SpecError(f"{name} must be at most {_MOST}, got {value}")
 
 
 def check_mi(value: float) -> None:

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.optimize.elementwise import find_root
@@ -21,10 +21,12 @@ class Map(Distribution):
     base: Distribution
     side: Literal["both", "x", "y"] = "both"
 
+    published: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
+
     @property
     def source(self) -> str:
         """That of the base and of the map."""
-        return f"{self.base.source}; map: Czyż et al. 2023 (Beyond Normal)"
+        return f"{self.base.source}; map: {self.published}"
 
     @property
     def x_shape(self) -> Shape:

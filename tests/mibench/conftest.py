@@ -7,8 +7,10 @@ import pytest
 MIBENCH = Path(sys.executable).with_name("mibench")
 
 PLUGIN = '''
+import abc
 import ctypes
 import os
+import subprocess
 import time
 from dataclasses import dataclass
 
@@ -98,6 +100,43 @@ def eats(x, y):
     while True:
         hoard.append(np.ones(1_000_000))
         time.sleep(0.005)
+
+
+def exits_as_the_memory_watch(x, y):
+    os._exit(87)
+
+
+def forks(x, y):
+    os.fork()
+    time.sleep(60)
+
+
+def starts_a_program(x, y):
+    return float(len(subprocess.run(["cat"], capture_output=True).stdout))
+
+
+def raises_odd_text(x, y):
+    raise ValueError("bad \\udcff\\0\\n")
+
+
+def odd_message(x, y):
+    return mibench.Estimate(1.0, message=["a", "b"], diagnostics={"a": {1, 2}})
+
+
+def knows_the_truth(x, y, pointwise_mi):
+    return pointwise_mi.mean()
+
+
+def fails_first(x, y):
+    return float("nan") if abs(x[0, 0] - FIRST) < 1e-12 else 1.0
+
+
+class Abstract(abc.ABC):
+    @abc.abstractmethod
+    def estimate(self, x, y): ...
+
+
+FIRST = mibench.task("gaussian(d=1, mi=1)").sample(100, mibench.task("gaussian(d=1, mi=1)").replicate_seed(0))[0][0, 0]
 
 
 def writes_on_the_data(x, y):

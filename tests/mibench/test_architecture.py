@@ -7,6 +7,7 @@ import pytest
 
 import mibench
 import mibench.catalogue
+from mibench.registry import source_files
 
 ROOT = Path(__file__).parents[2]
 WINGS = ("tasks", "estimators", "leaderboard")
@@ -52,6 +53,16 @@ def test_tasks_can_be_called_before_and_after_their_package_is_imported():
     before, after = "a = mibench.tasks('blobs*')", "assert a and a == mibench.tasks('blobs*')"
     code = f"import mibench\n{before}\nimport mibench.tasks.blobs\n{after}"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_every_module_of_a_method_counts_in_its_hash(tmp_path):
+    for name, used in {
+        "ksg": {"ksg.py", "neighbours.py"},
+        "ae(ksg)": {"autoencoder.py", "kde.py", "stack.py", "ksg.py", "neighbours.py"},
+        "flow_gaussian": {"flow_gaussian.py", "flows.py", "gaussian_heads.py", "stack.py"},
+    }.items():
+        method = mibench.estimator(name).method
+        assert {file.name for file in source_files(method)} == used
 
 
 def test_public_names_can_be_imported():

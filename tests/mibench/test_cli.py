@@ -65,7 +65,7 @@ def arrays(**changes):
         (arrays(x=np.where(X > 2, np.nan, X)), "x holds NaN or infinity"),
         (arrays(y=np.where(Y > 2, np.inf, Y)), "y holds NaN or infinity"),
         (arrays(x=np.ones((300, 1))), "column 0 of x is constant"),
-        (arrays(x=np.array(["a"] * 300)), "x does not hold numbers"),
+        (arrays(x=np.array(["a"] * 300)), "x does not hold real numbers"),
         (arrays(x=np.array([{}] * 300, dtype=object)), "is not an NPZ file of numbers"),
         (arrays(x=X[:2], y=Y[:2]), "k=3 neighbours need n of at least 4, got 2"),
         ({"a": X, "y": Y}, "holds a, y, not x and y"),

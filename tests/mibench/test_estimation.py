@@ -35,8 +35,8 @@ def with_constant():
         (GOOD[:-1], "x has 19 rows and y has 20"),
         (np.empty((20, 0)), "x has shape (20, 0)"),
         (np.float64(3), "x has shape ()"),
-        ([["a"]] * 20, "x does not hold numbers"),
-        ([[1], [2, 3]], "x does not hold numbers"),
+        ([["a"]] * 20, "x does not hold real numbers"),
+        ([[1], [2, 3]], "x does not hold real numbers"),
     ],
 )
 def test_bad_data_are_refused(x, says):

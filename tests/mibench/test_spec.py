@@ -111,6 +111,7 @@ def test_lists_split_outside_brackets_and_quotes():
         ("gaussian", "gaussian(d=1, mi=1)"),
         (" gaussian( mi = 2.0, d=3 ) ", "gaussian(d=3, mi=2)"),
         ("gaussian(3, 1e-6)", "gaussian(d=3, mi=1e-06)"),
+        ("gaussian(mi=-0.0)", "gaussian(d=1, mi=0)"),
         ("gaussian(dx=3, dy=3)", "gaussian(d=3, mi=1)"),
         ("gaussian(d=3, dy=5)", "gaussian(mi=1, dx=3, dy=5)"),
         ("gaussian-dense(rho=.5, d=5)", "gaussian_dense(d=5, rho=0.5)"),
@@ -135,6 +136,8 @@ def test_defaults_of_estimators_are_left_out(given_name, canonical):
     [
         ("gausian", "did you mean gaussian"),
         ("gaussian(dd=2)", "no argument 'dd'; did you mean d"),
+        ("gaussian(d=1000000000)", "d must be at most"),
+        (f"gaussian(mi=1{'0' * 400})", "too large"),
         ("gaussian(d=0)", "d must be at least 1, got 0"),
         ("gaussian(d=True)", "d must be an integer, got True"),
         ("gaussian(d=2.5)", "d must be an integer, got 2.5"),

@@ -110,7 +110,7 @@ def test_a_plan_lacks_what_is_stored(store):
 
     assert missing() == (1,)
     assert missing(retry=True) == (1, 2)
-    assert missing(solo=True) == (0, 1, 2)
+    assert missing(solo=True) == (0, 1)
     assert missing(force=True) == (0, 1, 2)
     assert missing(seed=1) == (0, 1, 2)
 
