@@ -32,7 +32,8 @@ class FlowGaussian(BatchEstimator):
 
     `head` says which Gaussian. "general": any covariance, in closed form at every batch. "tridiagonal": unit variances
     and one correlation ρ_j for each pair of codes, learned, behind a learned affine layer a side. "shared": the same
-    with one ρ for all pairs, which only fits where all canonical correlations are equal.
+    with one ρ for all pairs, which only fits where all canonical correlations are equal; its layers begin, by `start`,
+    where the cross-covariance is a multiple of the identity, or at the greatest likelihood.
 
     The rows are shuffled and split in `folds` parts. The flows of a fold code one part and are trained on the others,
     but for a share `held_out` of them that says when to stop: first the marginal splines alone, at most `max_steps`,
@@ -52,6 +53,7 @@ class FlowGaussian(BatchEstimator):
     source: ClassVar[str] = "Butakov et al., NeurIPS 2024, section 4 (arXiv:2403.02187)"
 
     head: Literal["general", "tridiagonal", "shared"] = "general"
+    start: Literal["covariance", "likelihood"] = "covariance"
     couplings: int = 10
     hidden: tuple[int, ...] = (32, 32)
     bins: int = 8
@@ -177,7 +179,9 @@ class PairedFlow(nn.Module):
         self.flow_x, self.flow_y = StackedFlow(fit[0], *layers), StackedFlow(fit[1], *layers)
         self.depth = max(len(self.flow_x.layers), len(self.flow_y.layers))
         self.head: ProfiledGaussian | PairedGaussian
-        self.head = ProfiledGaussian() if method.head == "general" else PairedGaussian(fit, method.head == "shared")
+        shared = method.head == "shared"
+        even = shared and method.start == "covariance"
+        self.head = ProfiledGaussian() if method.head == "general" else PairedGaussian(fit, shared, even)
 
     def forward(self, pair: Codes) -> tuple[Codes, Tensor]:
         """Return the codes of both sides, and ln|det J| (R, B) of the two flows together."""

@@ -42,15 +42,19 @@ class PairedGaussian(nn.Module):
 
     The layers begin at the canonical variables of `codes`, which are white and correlated pair by pair, and are
     trained with the rest. ρ_j = √(1 − e^{−2 I_j}), I_j = softplus(a_j), which stays finite near ρ = 1; `shared` gives
-    all pairs one ρ. Canonical variables are also the layers that keep both sides white and bring their cross-covariance
-    nearest to a multiple of the identity.
+    all pairs one ρ. Canonical variables keep both sides white and bring their cross-covariance nearest to a multiple of
+    the identity; with `even` the layer of y makes it one, at the price of white codes.
     """
 
-    def __init__(self, codes: Codes, shared: bool) -> None:
+    def __init__(self, codes: Codes, shared: bool, even: bool = False) -> None:
         super().__init__()
         self.shared = shared
         to_x, to_y, correlations = canonical_layers(codes)
         self.pairs = correlations.shape[-1]
+        if even:
+            scales = even_scales(correlations, codes[1].shape[1])
+            to_y[..., : self.pairs] *= scales[:, None]
+            correlations = correlations * scales
         self.to_x, self.to_y = nn.Parameter(to_x.float()), nn.Parameter(to_y.float())
         means = [side.double().mean(dim=1, keepdim=True) for side in codes]
         self.from_x, self.from_y = (nn.Parameter(-(m @ w).float()) for m, w in zip(means, (to_x, to_y), strict=True))
@@ -163,6 +167,12 @@ def canonical_layers(codes: Codes) -> tuple[Tensor, Tensor, Tensor]:
     cross = white_x.mT @ (x.mT @ y / (x.shape[1] - 1)) @ white_y
     left, correlations, right = torch.linalg.svd(cross)
     return white_x @ left, white_y @ right.mT, correlations
+
+
+def even_scales(correlations: Tensor, rows: int) -> Tensor:
+    """Return factors (R, m) of mean square 1 that make correlations (R, m) equal, but for those lost in the noise."""
+    inverse = 1 / correlations.clamp_min(1 / math.sqrt(rows))
+    return inverse / inverse.square().mean(dim=1, keepdim=True).sqrt()
 
 
 def whitener(codes: Tensor) -> Tensor:

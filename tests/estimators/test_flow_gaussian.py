@@ -168,6 +168,16 @@ class TestHeads:
         expected = -normal.log_prob(joint).mean() - 1.5 * math.log(2 * math.pi)
         assert torch.allclose(ProfiledGaussian().score(ours, lambda: others)[0], expected)
 
+    def test_even_start_makes_the_cross_covariance_a_multiple_of_the_identity(self):
+        generator = torch.Generator().manual_seed(3)
+        x = torch.randn(1, 500, 3, generator=generator, dtype=torch.float64)
+        mixing = torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.7, 0.2], [0.3, 0.0, 0.4]], dtype=torch.float64)
+        y = x @ mixing + torch.randn(1, 500, 3, generator=generator, dtype=torch.float64)
+        u, v = PairedGaussian((x, y), shared=True, even=True).double().scores((x, y))
+        cross = u[0].T @ v[0] / 499
+        assert (cross - cross[0, 0] * torch.eye(3)).abs().max() < 1e-5
+        assert 0.1 < cross[0, 0].item() < 1
+
     @pytest.mark.parametrize("shared", [False, True])
     def test_canonical_start_survives_independence_and_collinearity(self, shared):
         x = torch.randn(1, 500, 3)
