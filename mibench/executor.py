@@ -46,6 +46,7 @@ class Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: Any = None
         self._closed = False
+        self._starting = threading.Lock()
 
     def run(self, job: Job) -> list[Outcome]:
         """Compute a cell; a worker that dies or takes too long gives its replicates a failed outcome."""
@@ -60,9 +61,13 @@ class Worker:
         return [o if o.started_at else replace(o, started_at=started_at) for o in outcomes]
 
     def close(self) -> None:
-        """End the process for good."""
-        self._closed = True
-        self.kill()
+        """End the process for good, from any thread; whoever waits for its answer is told that it died."""
+        with self._starting:
+            self._closed = True
+            process = self._process
+        if process is not None:
+            _kill_group(process)
+            process.wait()
 
     def kill(self) -> None:
         """End the process at once; the next job starts another."""
@@ -76,7 +81,8 @@ class Worker:
             self._process = None
 
     def _ask(self, step: str, job: Job, limit: float | None) -> Any:
-        process = self._process or self._start()
+        with self._starting:
+            process = self._process or self._start()
         assert process.stdin is not None
         assert process.stdout is not None
         expired = threading.Event()
@@ -149,7 +155,7 @@ class LocalExecutor:
         """Yield (index of the job, its outcomes) as jobs end; closing the iterator kills what still runs."""
         waiting = list(enumerate(jobs))
         lock = threading.Lock()
-        done: queue.Queue[tuple[int, list[Outcome]] | BaseException] = queue.Queue()
+        done: queue.SimpleQueue[tuple[int, list[Outcome]] | BaseException] = queue.SimpleQueue()
 
         def serve(worker: Worker) -> None:
             data = None
@@ -163,11 +169,12 @@ class LocalExecutor:
         try:
             for worker in self._workers:
                 threading.Thread(target=serve, args=(worker,), daemon=True).start()
-            for _ in jobs:
-                result = done.get()
-                if isinstance(result, BaseException):
-                    raise result
-                yield result
+            with _interrupts_into(done):
+                for _ in jobs:
+                    result = done.get()
+                    if isinstance(result, BaseException):
+                        raise result
+                    yield result
         finally:
             with lock:
                 waiting.clear()
@@ -177,6 +184,28 @@ class LocalExecutor:
         """Kill the workers."""
         for worker in self._workers:
             worker.close()
+
+
+@contextlib.contextmanager
+def _interrupts_into(done: "queue.SimpleQueue[Any]") -> Generator[None, None, None]:
+    """Let Ctrl-C arrive as a result: raised wherever the main thread happens to be, it can get lost or break a write.
+
+    A second Ctrl-C is raised at once. Outside the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+
+    def note(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, before)
+        done.put(KeyboardInterrupt())
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _data_of(job: Job) -> tuple[str, int, tuple[int, ...]]:
