@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mibench.errors import DataError, MibenchError
+from mibench.errors import MibenchError
 
 if TYPE_CHECKING:
-    from mibench.estimation import Array, Estimate
+    from mibench.estimation import Estimate
 
-Columns = Annotated[list[str] | None, typer.Option(metavar="COLUMN[,COLUMN...]", help="Columns of a CSV file.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN[,COLUMN...]", help="Columns of a CSV file. Default: x0, x1, … and y0, y1, …"),
+]
 
 
 def estimate(
@@ -36,6 +39,7 @@ def estimate(
     Examples: mibench estimate data.npz -e ksg,mine · mibench estimate table.csv --x height,weight --y age
     """
     from mibench import registry
+    from mibench.data_file import read
     from mibench.selection import select_estimators
 
     registry.load_plugins(plugin or ())
@@ -70,56 +74,6 @@ def _line(name: str, answer: Estimate, n: int, bits: bool) -> str:
     error = "" if answer.std_error is None else f" ± {answer.std_error / scale:.2g} (standard error)"
     note = f"  [{answer.message}]" if answer.message else ""
     return f"{name}: {answer.value / scale:.4f} {unit}{error}  (n = {n}){note}"
-
-
-def read(path: Path, x: list[str] | None, y: list[str] | None) -> tuple[Array, Array]:
-    """Return x and y, checked, from an NPZ file or from columns of a CSV file; raises `DataError`."""
-    from mibench.estimation import check_pair
-
-    if not path.is_file():
-        raise DataError(f"there is no file {path}; give an NPZ file with arrays x and y, or a CSV file")
-    if path.suffix.lower() == ".csv":
-        return check_pair(*_read_csv(path, x, y))
-    if x or y:
-        raise DataError("--x and --y name columns of a CSV file; an NPZ file holds the arrays x and y")
-    return check_pair(*_read_npz(path))
-
-
-def _read_npz(path: Path) -> tuple[Array, Array]:
-    import numpy as np
-
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        names = loaded.files if isinstance(loaded, np.lib.npyio.NpzFile) else ["one array without a name"]
-        arrays = {name: loaded[name] for name in ("x", "y") if name in names}
-    except Exception:  # a broken archive fails in many ways
-        raise DataError(f"{path} is not an NPZ file of numbers; write one with np.savez(file, x=x, y=y)") from None
-    if len(arrays) < 2:
-        raise DataError(f"{path} holds {', '.join(names)}, not x and y; write it with np.savez(file, x=x, y=y)")
-    return arrays["x"], arrays["y"]
-
-
-def _read_csv(path: Path, x: list[str] | None, y: list[str] | None) -> tuple[Array, Array]:
-    import pandas as pd
-
-    if not x or not y:
-        raise DataError("a CSV file needs --x and --y, the columns of each side, such as --x height,weight --y age")
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError):
-        raise DataError(f"{path} is not a CSV file with a header line") from None
-    sides = []
-    for name, given in (("x", x), ("y", y)):
-        columns = [column.strip() for part in given for column in part.split(",")]
-        missing = [column for column in columns if column not in table.columns]
-        if missing:
-            known = ", ".join(map(str, table.columns))
-            raise DataError(f"--{name}: there is no column {missing[0]!r} in {path}; it has {known}")
-        words = [column for column in columns if not pd.api.types.is_numeric_dtype(table[column])]
-        if words:
-            raise DataError(f"--{name}: column {words[0]!r} of {path} does not hold numbers alone")
-        sides.append(table[columns].to_numpy(dtype=float))
-    return sides[0], sides[1]
 
 
 def _or_none(value: float) -> float | None:

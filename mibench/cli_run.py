@@ -16,11 +16,11 @@ EXIT_FAILED_CELLS = 3
 
 Task = Annotated[
     list[str] | None,
-    typer.Option("--task", "-t", metavar="SPEC", help="Suite, glob or spec, or several with commas. Default: all."),
+    typer.Option("--task", "-t", metavar="SPEC", help="Suite, glob or spec, or several with commas. Default: core."),
 ]
 Estimator = Annotated[
     list[str] | None,
-    typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas. Default: all."),
+    typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas. Default: core."),
 ]
 Samples = Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: the profile's.")]
 Replicates = Annotated[int | None, typer.Option(metavar="R", help="Replicates of a cell. Default: the profile's.")]
@@ -102,7 +102,7 @@ def _planned(
 ) -> Run:
     from mibench.harness import Options, Run
 
-    return Run(Options(task or "all", estimator or "all", _sizes(samples), plugins=plugin or (), **options))
+    return Run(Options(task or "core", estimator or "all", _sizes(samples), plugins=plugin or (), **options))
 
 
 def _sizes(samples: str | None) -> list[int] | None:

@@ -43,7 +43,7 @@ def test_wings_do_not_import_each_other(wing):
     ["import mibench", "import mibench.cli; mibench.cli.make_app()", "import mibench.cli_show as s; s.list_()"],
 )
 def test_starting_up_loads_no_heavy_library(statement):
-    heavy = "{'torch', 'numba', 'pandas', 'scipy', 'sqlalchemy'}"
+    heavy = "{'torch', 'numba', 'pandas', 'scipy', 'sqlalchemy', 'numpy', 'matplotlib'}"
     code = f"{statement}\nimport sys\nprint('loaded:', sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "loaded: []"

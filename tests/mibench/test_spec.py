@@ -143,7 +143,7 @@ def test_defaults_of_estimators_are_left_out(given_name, canonical):
         ("gaussian(d=2.5)", "d must be an integer, got 2.5"),
         ("gaussian(mi=-1)", "mi must be a finite number of nats, at least 0"),
         ("gaussian(mi='a')", "mi must be a finite number, got 'a'"),
-        ("gaussian(1, 2, 3, 4, 5, 6)", "takes at most 5 arguments, got 6"),
+        ("gaussian(1, 2, 3, 4, 5, 6, 7, 8)", "takes at most 7 arguments, got 8"),
         ("gaussian(1, d=2)", "d is given twice"),
         ("gaussian(mixing='haar')", "mixing must be 'orthogonal'"),
         ("gaussian_dense", "give either rho or mi"),
