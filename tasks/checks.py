@@ -15,7 +15,19 @@ def check_dimension(name: str, value: int) -> None:
         raise SpecError(f"{name} must be at most {_MOST}, got {value}")
 
 
-def check_mi(value: float) -> None:
+def check_mi(value: float, name: str = "mi") -> None:
     """Raise `SpecError` unless `value` can be an MI in nats."""
     if not (math.isfinite(value) and value >= 0):
-        raise SpecError(f"mi must be a finite number of nats, at least 0, got {value}")
+        raise SpecError(f"{name} must be a finite number of nats, at least 0, got {value}")
+
+
+def check_rho(value: float) -> None:
+    """Raise `SpecError` unless `value` is a correlation from 0 to below 1."""
+    if not 0 <= value < 1:
+        raise SpecError(f"rho must be in [0, 1), got {value}")
+
+
+def check_fraction(name: str, value: float) -> None:
+    """Raise `SpecError` unless `value` is a probability."""
+    if not 0 <= value <= 1:
+        raise SpecError(f"{name} must be a probability, from 0 to 1, got {value}")

@@ -17,11 +17,10 @@ from mibench.distribution import Array, Distribution, Draw, Shape
 from mibench.errors import SpecError
 from mibench.seeding import derive_seed
 
-from .checks import check_dimension, check_mi
+from .checks import check_dimension, check_mi, check_rho
 from .elementary import exp, expm1
-from .linear import haar_orthogonal, mean_first_orthogonal, mix
-
-_FLOAT64_MI = 34.0  # nats of a pair, beyond which e^(−I) is below the resolution of float64
+from .linear import haar_orthogonal, mix, reflect_mean_first
+from .split import check_seed_is_used, float64_caveat, split_mi
 
 
 class CanonicalGaussian(Distribution):
@@ -35,8 +34,7 @@ class CanonicalGaussian(Distribution):
     @property
     def truth(self) -> str:
         """Closed form; with the caveat of float64 where pairs are too close for it."""
-        rounded = self.pair_mi.max() > _FLOAT64_MI
-        return "closed form" + ("; float64 rounds y onto x, so that these draws carry less" if rounded else "")
+        return "closed form" + float64_caveat(float(self.pair_mi.max()))
 
     @cached_property
     def bases(self) -> tuple[Array | None, Array | None]:
@@ -45,23 +43,40 @@ class CanonicalGaussian(Distribution):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` draws and their pointwise MI, computed from the noise of y so that it holds at any MI."""
+        u, v, noise = self.draw_canonical(n, rng)
+        return Draw(*self.mix(u, v), self._pointwise(v[:, : len(self.pair_mi)], noise))
+
+    def draw_canonical(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Return u (n, d_x), v (n, d_y), and the standard normal noise (n, pairs) with v = ρu + √(1 − ρ²) noise."""
         u = rng.standard_normal((n, *self.x_shape))
         v = rng.standard_normal((n, *self.y_shape))
         pairs = len(self.pair_mi)
         noise = v[:, :pairs].copy()
         v[:, :pairs] = self._rho * u[:, :pairs] + self._residual * noise
+        return u, v, noise
+
+    def mix(self, u: Array, v: Array) -> tuple[Array, Array]:
+        """Return x = A u (n, d_x) and y = B v (n, d_y)."""
         a, b = self.bases
-        x, y = (u if a is None else mix(u, a)), (v if b is None else mix(v, b))
-        return Draw(x, y, self._pointwise(v[:, :pairs], noise))
+        return (u if a is None else mix(u, a)), (v if b is None else mix(v, b))
+
+    def unmix(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return u = A⁻¹ x and v = B⁻¹ y."""
+        a, b = self.bases
+        return (x if a is None else mix(x, np.linalg.inv(a).astype(float))), (
+            y if b is None else mix(y, np.linalg.inv(b).astype(float))
+        )
+
+    def to_canonical(self, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Return the canonical u, v and noise of draws."""
+        u, v = self.unmix(x, y)
+        pairs = len(self.pair_mi)
+        return u, v, (v[:, :pairs] - self._rho * u[:, :pairs]) / self._residual
 
     def log_density_ratio(self, x: Array, y: Array) -> Array:
         """Return the pointwise MI of each pair, (n,) in nats."""
-        a, b = self.bases
-        u = x if a is None else mix(x, np.linalg.inv(a).astype(float))
-        v = y if b is None else mix(y, np.linalg.inv(b).astype(float))
-        pairs = len(self.pair_mi)
-        noise = (v[:, :pairs] - self._rho * u[:, :pairs]) / self._residual
-        return self._pointwise(v[:, :pairs], noise)
+        _, v, noise = self.to_canonical(x, y)
+        return self._pointwise(v[:, : len(self.pair_mi)], noise)
 
     @cached_property
     def _rho(self) -> Array:
@@ -82,16 +97,20 @@ class Gaussian(CanonicalGaussian):
     """X, Y in R^d, standard normal, with one correlation in all corresponding components: I = −(d/2) ln(1 − ρ²).
 
     `d` is 1 by default; `dx` and `dy` are the dimensions where they differ from it; min(dx, dy) components then
-    correspond, and the others are independent. `mixing="orthogonal"` rotates each side by a random orthogonal matrix
-    that follows from the spec.
+    correspond, and the others are independent. `randomized=True` splits the MI over the components at random.
+    `mixing="orthogonal"` rotates each side by a random orthogonal matrix, and `mixing="dense"` gives each side a
+    random covariance of condition number 10. What is random follows from the spec; `seed` says which it is.
     """
 
     d: int | None = field(default=None, metadata=SHOWN)
     mi: float = field(default=1.0, metadata=SHOWN)
     dx: int | None = None
     dy: int | None = None
-    mixing: Literal["orthogonal"] | None = None
+    mixing: Literal["orthogonal", "dense"] | None = None
+    randomized: bool = False
+    seed: int = 0
 
+    formula: ClassVar[str] = "I = −½ Σ_j ln(1 − ρ_j²), ρ_j = √(1 − e^(−2 I_j)), Σ_j I_j = mi"
     source: ClassVar[str] = "Kraskov, Stögbauer & Grassberger 2004; Czyż et al. 2023 (Beyond Normal)"
 
     def __post_init__(self) -> None:
@@ -99,6 +118,7 @@ class Gaussian(CanonicalGaussian):
             if getattr(self, name) is not None:
                 check_dimension(name, getattr(self, name))
         check_mi(self.mi)
+        check_seed_is_used(self.seed, self.randomized or self.mixing is not None, "randomized=True or mixing=...")
         dx, dy = self.dx or self.d or 1, self.dy or self.d or 1
         same = dx == dy  # one law, one name
         object.__setattr__(self, "d", dx if same else None)
@@ -117,8 +137,8 @@ class Gaussian(CanonicalGaussian):
 
     @property
     def tags(self) -> tuple[str, ...]:
-        """Gaussian, and mixed where it is rotated."""
-        return ("gaussian", "vector", *(["mixed"] if self.mixing else []))
+        """Gaussian, and how it differs from plain pairs."""
+        return ("gaussian", "vector", *(["mixed"] if self.mixing else []), *(["uneven"] if self.randomized else []))
 
     @property
     def mutual_information(self) -> float:
@@ -127,42 +147,30 @@ class Gaussian(CanonicalGaussian):
 
     @cached_property
     def pair_mi(self) -> Array:
-        """The MI over min(d_x, d_y), each."""
-        pairs = min(*self.x_shape, *self.y_shape)
-        return np.full(pairs, self.mi / pairs)
+        """The share of each of the min(d_x, d_y) pairs."""
+        return split_mi(self, self.mi, min(*self.x_shape, *self.y_shape), self.randomized)
 
     @cached_property
     def bases(self) -> tuple[Array | None, Array | None]:
-        """The rotations, or None without mixing."""
+        """The matrices of the mixing, or None without."""
         if self.mixing is None:
             return None, None
         rng = np.random.default_rng(derive_seed("mixing", str(self)))
-        return haar_orthogonal(self.x_shape[0], rng), haar_orthogonal(self.y_shape[0], rng)
+        rotations = [haar_orthogonal(d, rng) for d in (*self.x_shape, *self.y_shape)]
+        if self.mixing == "orthogonal":
+            return rotations[0], rotations[1]
+        return _dense(rotations[0]), _dense(rotations[1])
 
 
-@dataclass(frozen=True)
-class GaussianDense(CanonicalGaussian):
-    """X, Y in R^d, unit variances, the same correlation ρ between any two of the 2d coordinates.
+def _dense(rotation: Array) -> Array:
+    """Return A with A Aᵀ of unit diagonal: the eigenvectors of `rotation`, eigenvalues spread evenly over 1 to 10."""
+    matrix = rotation * np.sqrt(np.linspace(1, 10, len(rotation)))
+    scaled: Array = matrix / np.sqrt((matrix**2).sum(axis=1))[:, None]
+    return scaled
 
-    Give either `rho` in [0, 1) or the wanted `mi`. The only dependence is that of the two coordinate means, whose
-    correlation is r = dρ / (1 + (d−1)ρ): I = −½ ln(1 − r²).
-    """
 
-    d: int = field(default=2, metadata=SHOWN)
-    rho: float | None = None
-    mi: float | None = None
-
-    source: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
-    tags: ClassVar[tuple[str, ...]] = ("gaussian", "vector", "dense")
-
-    def __post_init__(self) -> None:
-        check_dimension("d", self.d)
-        if (self.rho is None) == (self.mi is None):
-            raise SpecError("give either rho or mi, such as gaussian_dense(d=5, rho=0.5)")
-        if self.mi is not None:
-            check_mi(self.mi)
-        if self.rho is not None and not 0 <= self.rho < 1:
-            raise SpecError(f"rho must be in [0, 1), got {self.rho}")
+class _EqualDimensions(CanonicalGaussian):
+    d: int
 
     @property
     def x_shape(self) -> Shape:
@@ -173,6 +181,32 @@ class GaussianDense(CanonicalGaussian):
     def y_shape(self) -> Shape:
         """(d,)."""
         return (self.d,)
+
+
+@dataclass(frozen=True)
+class GaussianDense(_EqualDimensions):
+    """X, Y in R^d, unit variances, the same correlation ρ between any two of the 2d coordinates.
+
+    Give either `rho` in [0, 1) or the wanted `mi`. The only dependence is that of the two coordinate means, whose
+    correlation is r = dρ / (1 + (d−1)ρ): I = −½ ln(1 − r²).
+    """
+
+    d: int = field(default=2, metadata=SHOWN)
+    rho: float | None = None
+    mi: float | None = None
+
+    formula: ClassVar[str] = "I = −½ ln(1 − r²), r = dρ / (1 + (d−1)ρ)"
+    source: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
+    tags: ClassVar[tuple[str, ...]] = ("gaussian", "vector", "dense")
+
+    def __post_init__(self) -> None:
+        check_dimension("d", self.d)
+        if (self.rho is None) == (self.mi is None):
+            raise SpecError("give either rho or mi, such as gaussian_dense(d=5, rho=0.5)")
+        if self.mi is not None:
+            check_mi(self.mi)
+        if self.rho is not None:
+            check_rho(self.rho)
 
     @property
     def mutual_information(self) -> float:
@@ -188,13 +222,19 @@ class GaussianDense(CanonicalGaussian):
         """All the MI is in the first pair, the coordinate means."""
         return np.array([self.mutual_information, *[0.0] * (self.d - 1)])
 
+    def mix(self, u: Array, v: Array) -> tuple[Array, Array]:
+        """Reflect the first pair onto the means, all scaled to the variances of the mean and of what is left."""
+        return reflect_mean_first(u * self._scales), reflect_mean_first(v * self._scales)
+
+    def unmix(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Undo `mix`."""
+        return reflect_mean_first(x) / self._scales, reflect_mean_first(y) / self._scales
+
     @cached_property
-    def bases(self) -> tuple[Array | None, Array | None]:
-        """The reflection onto the mean, scaled to the variances of the mean and of what is left."""
+    def _scales(self) -> Array:
         d, one_minus_rho = self.d, self._one_minus_rho
-        scales = np.sqrt(np.array([d - (d - 1) * one_minus_rho, *[one_minus_rho] * (d - 1)]))
-        basis = mean_first_orthogonal(d) * scales
-        return basis, basis
+        scales: Array = np.sqrt(np.array([d - (d - 1) * one_minus_rho, *[one_minus_rho] * (d - 1)]))
+        return scales
 
     @property
     def _one_minus_rho(self) -> float:
@@ -208,41 +248,42 @@ class GaussianDense(CanonicalGaussian):
 
 
 @dataclass(frozen=True)
-class GaussianSparse(CanonicalGaussian):
+class GaussianSparse(_EqualDimensions):
     """X, Y in R^d, standard normal; the first `pairs` coordinates correspond, the others are noise.
 
-    I = −(pairs/2) ln(1 − ρ²).
+    Give the wanted `mi`, 1 nat by default, or the correlation `rho`: I = −(pairs/2) ln(1 − ρ²).
     """
 
     d: int = field(default=3, metadata=SHOWN)
     pairs: int = field(default=2, metadata=SHOWN)
-    mi: float = field(default=1.0, metadata=SHOWN)
+    mi: float | None = field(default=None, metadata=SHOWN)
+    rho: float | None = None
 
+    formula: ClassVar[str] = "I = −(pairs/2) ln(1 − ρ²)"
     source: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
     tags: ClassVar[tuple[str, ...]] = ("gaussian", "vector", "sparse")
 
     def __post_init__(self) -> None:
         check_dimension("d", self.d)
-        check_mi(self.mi)
         if not 1 <= self.pairs <= self.d:
             raise SpecError(f"pairs must be between 1 and d={self.d}, got {self.pairs}")
-
-    @property
-    def x_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
-
-    @property
-    def y_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
+        if self.rho is None and self.mi is None:
+            object.__setattr__(self, "mi", 1.0)
+        if self.rho is not None and self.mi is not None:
+            raise SpecError("give either rho or mi, such as gaussian_sparse(d=5, pairs=2, rho=0.8)")
+        if self.mi is not None:
+            check_mi(self.mi)
+        if self.rho is not None:
+            check_rho(self.rho)
 
     @property
     def mutual_information(self) -> float:
-        """The MI that was asked for, in nats."""
-        return self.mi
+        """I(X; Y) in nats."""
+        if self.mi is not None:
+            return self.mi
+        return -self.pairs / 2 * math.log1p(-((self.rho or 0.0) ** 2))
 
     @cached_property
     def pair_mi(self) -> Array:
         """The MI over `pairs`, in each of the interacting pairs; the others are left out."""
-        return np.full(self.pairs, self.mi / self.pairs)
+        return np.full(self.pairs, self.mutual_information / self.pairs)

@@ -4,12 +4,18 @@ import numpy as np
 
 from mibench.distribution import Array
 
+_CACHED = 1 << 14  # numbers that stay in the cache while a chunk of rows is summed
+
 
 def mix(rows: Array, matrix: Array) -> Array:
     """Return ``rows @ matrix.T``: (n, d) and (k, d) → (n, k), summed over d in order."""
     mixed = np.zeros((len(rows), len(matrix)))
-    for column, weights in zip(rows.T, matrix.T, strict=True):
-        mixed += column[:, None] * weights
+    chunk = max(1, _CACHED // len(matrix))
+    term = np.empty((chunk, len(matrix)))
+    for start in range(0, len(rows), chunk):
+        part, total = rows[start : start + chunk], mixed[start : start + chunk]
+        for column, weights in zip(part.T, matrix.T, strict=True):
+            total += np.multiply(column[:, None], weights, out=term[: len(part)])
     return mixed
 
 
@@ -23,9 +29,13 @@ def haar_orthogonal(d: int, rng: np.random.Generator) -> Array:
     return rows
 
 
-def mean_first_orthogonal(d: int) -> Array:
-    """Return the Householder reflection (d, d) whose first row and column are constant, 1/√d."""
+def reflect_mean_first(rows: Array) -> Array:
+    """Reflect each row (n, d) so that its first coordinate and its normed mean, Σ/√d, change places."""
+    d = rows.shape[1]
+    if d == 1:
+        return rows.copy()
     axis = np.full(d, -1 / np.sqrt(d))
     axis[0] += 1
-    norm = (axis**2).sum()
-    return np.eye(d) - (2 / norm * np.outer(axis, axis) if norm else 0)
+    along = rows[:, 0] - rows.sum(axis=1) / np.sqrt(d)
+    reflected: Array = rows - (2 / (axis**2).sum() * along)[:, None] * axis
+    return reflected

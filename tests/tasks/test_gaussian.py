@@ -6,14 +6,14 @@ from mpmath import mp, mpf
 
 import mibench
 from mibench.tasks.gaussian import Gaussian, GaussianDense, GaussianSparse
-from mibench.tasks.linear import haar_orthogonal, mean_first_orthogonal, mix
+from mibench.tasks.linear import haar_orthogonal, mix, reflect_mean_first
 
 
 def covariance(distribution):
     """The exact covariance of (x, y), from the canonical pairs and the maps."""
-    a, b = distribution.bases
     dx, dy = distribution.x_shape[0], distribution.y_shape[0]
-    a, b = (np.eye(dx) if a is None else a), (np.eye(dy) if b is None else b)
+    a = distribution.mix(np.eye(dx), np.zeros((dx, dy)))[0].T
+    b = distribution.mix(np.zeros((dy, dx)), np.eye(dy))[1].T
     cross = np.zeros((dx, dy))
     pairs = len(distribution.pair_mi)
     cross[range(pairs), range(pairs)] = np.sqrt(-np.expm1(-2 * distribution.pair_mi))
@@ -32,6 +32,9 @@ CASES = [
     "gaussian_dense(d=4, rho=0.3)",
     "gaussian_dense(d=3, mi=1.2)",
     "gaussian_sparse(d=4, pairs=2, mi=1)",
+    "gaussian_sparse(d=3, pairs=3, rho=0.6)",
+    "gaussian(d=4, mi=3, mixing='dense', randomized=True)",
+    "gaussian(dx=3, dy=6, mi=2, mixing='dense', seed=5)",
 ]
 
 
@@ -89,10 +92,10 @@ def test_sparse_pairs_alone_interact():
 def test_orthogonal_matrices_are_orthogonal():
     q = haar_orthogonal(40, np.random.default_rng(0))
     assert np.abs(q @ q.T - np.eye(40)).max() < 1e-14
-    h = mean_first_orthogonal(7)
+    h = reflect_mean_first(np.eye(7))
     assert np.abs(h @ h.T - np.eye(7)).max() < 1e-14
     assert h[:, 0] == pytest.approx(np.full(7, 1 / math.sqrt(7)))
-    assert np.array_equal(mean_first_orthogonal(1), np.eye(1))
+    assert np.array_equal(reflect_mean_first(np.eye(1)), np.eye(1))
 
 
 def test_haar_is_uniform():
