@@ -1,32 +1,32 @@
 """Maps that keep MI: injective, applied to each coordinate of either side or both."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.optimize.elementwise import find_root
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri, stdtr, stdtrit
 
 from mibench.catalogue import name_of
+from mibench.component import SHOWN
 from mibench.distribution import Array, Distribution, Draw, Shape
+from mibench.errors import MibenchError, SpecError
 
-from .elementary import arcsinh, sin
+from . import normal
+from .elementary import arcsinh, power, sin
 
 
-@dataclass(frozen=True)
-class Map(Distribution):
-    """The law of (f(X), g(Y)) for invertible f and g: its MI, and its pointwise MI, are those of (X, Y)."""
+class OnBase(Distribution):
+    """A law made from another one, `base`, of which it keeps all that it does not change."""
 
     base: Distribution
-    side: Literal["both", "x", "y"] = "both"
-
-    published: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
+    published: ClassVar[str] = ""
 
     @property
     def source(self) -> str:
-        """That of the base and of the map."""
-        return f"{self.base.source}; map: {self.published}"
+        """That of the base, and of the change where it is published."""
+        return f"{self.base.source}; {name_of(type(self))}: {self.published}" if self.published else self.base.source
 
     @property
     def x_shape(self) -> Shape:
@@ -44,14 +44,35 @@ class Map(Distribution):
         return self.base.mutual_information
 
     @property
+    def mi_std_error(self) -> float:
+        """That of the base, in nats."""
+        return float(self.base.mi_std_error)
+
+    @property
+    def formula(self) -> str:
+        """That of the base."""
+        return str(self.base.formula)
+
+    @property
     def tags(self) -> tuple[str, ...]:
-        """Those of the base, and the map's name."""
+        """Those of the base, and the name of the change."""
         return (*self.base.tags, name_of(type(self)))
+
+
+@dataclass(frozen=True)
+class Map(OnBase):
+    """The law of (f(X), g(Y)) for invertible f and g: its MI, and its pointwise MI, are those of (X, Y)."""
+
+    base: Distribution
+    side: Literal["both", "x", "y"] = "both"
+
+    published: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
 
     @property
     def truth(self) -> str:
         """That of the base, kept by an invertible map."""
-        return f"{self.base.truth}, kept by an invertible map"
+        kept = ", kept by an invertible map"
+        return f"{self.base.truth.removesuffix(kept)}{kept}"
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` mapped draws of the base."""
@@ -104,15 +125,73 @@ class HalfCube(Map):
 
 @dataclass(frozen=True)
 class Uniform(Map):
-    """x ↦ Φ(x), the normal CDF: coordinates that are standard normal become uniform on (0, 1)."""
+    """x ↦ F(x), the normal CDF, or Student's of `df` degrees of freedom: such coordinates become uniform on (0, 1)."""
+
+    df: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.df is not None and self.df <= 0:
+            raise SpecError(f"df must be above 0, got {self.df}")
+
+    @property
+    def support(self) -> str:
+        """Unit, where both sides are mapped."""
+        return "unit" if self.side == "both" else "real"
 
     def map(self, side: Literal["x", "y"], values: Array) -> Array:
-        """Return Φ of each coordinate."""
-        return ndtr(values)
+        """Return F of each coordinate."""
+        mapped = np.asarray(normal.cdf(values) if self.df is None else stdtr(self.df, values), dtype=np.float64)
+        if not ((mapped > 0) & (mapped < 1)).all():
+            raise MibenchError(
+                f"float64 rounds the CDF of {side} to 0 or 1, where tails are this heavy; "
+                "give the df of a Student base, or shorten the tails first, as in uniform(asinh(...))"
+            )
+        return mapped
 
     def invert(self, side: Literal["x", "y"], values: Array) -> Array:
-        """Return the normal quantile of each coordinate."""
-        return ndtri(values)
+        """Return the quantile of each coordinate."""
+        return np.asarray(ndtri(values) if self.df is None else stdtrit(self.df, values), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Power(Map):
+    """x ↦ sign(x)|x|^α with α = `alpha`: lengthens the tails where α > 1."""
+
+    alpha: float = field(default=2.0, metadata=SHOWN)
+
+    def __post_init__(self) -> None:
+        if self.alpha <= 0:
+            raise SpecError(f"alpha must be above 0, got {self.alpha}")
+
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return sign(x)|x|^α of each coordinate."""
+        return np.sign(values) * power(np.abs(values), self.alpha)
+
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return sign(x)|x|^(1/α) of each coordinate."""
+        return np.sign(values) * np.abs(values) ** (1 / self.alpha)
+
+
+@dataclass(frozen=True)
+class Affine(Map):
+    """x ↦ shift + scale · x: other units, or a constant with little noise where the shift is large."""
+
+    shift: float = 0.0
+    scale: float = 1.0
+
+    published: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        if self.scale == 0:
+            raise SpecError("scale must not be 0, which would leave a constant")
+
+    def map(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return shift + scale · x of each coordinate."""
+        return self.shift + self.scale * values
+
+    def invert(self, side: Literal["x", "y"], values: Array) -> Array:
+        """Return (x − shift) / scale of each coordinate."""
+        return (values - self.shift) / self.scale
 
 
 # Amplitude, frequency and phase of the sines that are added to each side (Czyż et al. 2023).

@@ -33,17 +33,21 @@ class Spiral(Map):
 
     def map(self, side: Literal["x", "y"], values: Array) -> Array:
         """Turn each vector."""
-        return self._turn(side, values, +1)
+        return turn(values, _PLANES[side], self._speed(values))
 
     def invert(self, side: Literal["x", "y"], values: Array) -> Array:
         """Turn each vector back."""
-        return self._turn(side, values, -1)
+        return turn(values, _PLANES[side], -self._speed(values))
 
-    def _turn(self, side: Literal["x", "y"], values: Array, sign: int) -> Array:
-        speed = 1 / values.shape[1] if self.speed is None else self.speed
-        angle = sign * speed * (values**2).sum(axis=1)
-        i, j = _PLANES[side]
-        turned = values.copy()
-        turned[:, i] = cos(angle) * values[:, i] - sin(angle) * values[:, j]
-        turned[:, j] = sin(angle) * values[:, i] + cos(angle) * values[:, j]
-        return turned
+    def _speed(self, values: Array) -> float:
+        return 1 / values.shape[1] if self.speed is None else self.speed
+
+
+def turn(values: Array, plane: tuple[int, int], speed: float) -> Array:
+    """Turn each vector of (n, d) in a coordinate plane, by an angle in radians of `speed` times its squared norm."""
+    angle = speed * (values**2).sum(axis=1)
+    i, j = plane
+    turned = values.copy()
+    turned[:, i] = cos(angle) * values[:, i] - sin(angle) * values[:, j]
+    turned[:, j] = sin(angle) * values[:, i] + cos(angle) * values[:, j]
+    return turned

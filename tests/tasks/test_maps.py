@@ -6,10 +6,9 @@ from scipy.integrate import dblquad
 from scipy.stats import kstest, norm
 
 import mibench
-from mibench.tasks.blobs import Blobs
 from mibench.tasks.maps import Map
 
-MAPS = ["asinh", "half_cube", "uniform", "wiggly", "spiral"]
+MAPS = ["asinh", "bimodal", "half_cube", "power", "spiral", "uniform", "wiggly"]
 
 
 def mapped(name, side="both"):
@@ -51,6 +50,9 @@ def test_maps_compose_and_keep_mi():
         ("asinh", 2.0, math.log(2 + math.sqrt(5)), math.log(2 + math.sqrt(5))),
         ("half_cube", -4.0, -8.0, -8.0),
         ("uniform", 1.96, norm.cdf(1.96), norm.cdf(1.96)),
+        ("affine", 3.0, 3.0, 3.0),
+        ("power", -3.0, -9.0, -9.0),
+        ("bimodal", 0.0, 4.434057008006635, 1.0),  # the medians, that of X by SciPy
         (
             "wiggly",
             0.7,
@@ -63,6 +65,39 @@ def test_maps_are_as_published(name, x, mapped_x, mapped_y):
     distribution = mapped(name)
     assert distribution.map("x", np.array([[x]])) == pytest.approx(mapped_x)
     assert distribution.map("y", np.array([[x]])) == pytest.approx(mapped_y)
+
+
+@pytest.mark.parametrize("spec", ["affine({}, shift=1000, scale=0.001)", "power({}, alpha=0.5)", "uniform({}, df=2)"])
+def test_inverse_undoes_the_map_with_other_parameters(spec):
+    base = mibench.task("student(d=2, mi=2, df=2)").draw(1000, seed=0)
+    distribution = mibench.task(spec.format("student(d=2, mi=2, df=2)")).distribution
+    back = distribution.invert("x", distribution.map("x", base.x))
+    assert np.allclose(back, base.x, rtol=1e-9, atol=1e-9)
+
+
+def test_bimodal_coordinates_have_the_published_mixtures():
+    x, y = mibench.task("bimodal(gaussian(d=1, mi=1))").sample(50_000, seed=0)
+    assert kstest(x[:, 0], lambda v: 0.3 * norm.cdf(v) + 0.7 * norm.cdf(v - 5)).pvalue > 1e-5
+    assert kstest(y[:, 0], lambda v: 0.5 * norm.cdf(v + 1) + 0.5 * norm.cdf(v - 3)).pvalue > 1e-5
+
+
+def test_bimodal_is_exact_far_out():
+    distribution = mibench.task("bimodal(gaussian(d=1, mi=1))").distribution
+    values = np.linspace(-20, 20, 10_001)[:, None]
+    for side in ("x", "y"):
+        mapped = distribution.map(side, values)
+        assert (np.diff(mapped[:, 0]) > 0).all()
+        assert np.abs(distribution.invert(side, mapped) - values).max() < 1e-9
+
+
+def test_the_swiss_roll_is_the_published_curve():
+    task = mibench.task("swiss_roll(uniform(gaussian(d=1, mi=1)))")
+    u = np.array([[0.0], [0.25], [1.0]])
+    t = 1.5 * math.pi * (1 + 2 * u[:, 0])
+    points = task.distribution.map("x", u)
+    assert points == pytest.approx(np.stack([t * np.cos(t), t * np.sin(t)], axis=1) / 21)
+    assert task.distribution.invert("x", points) == pytest.approx(u, abs=1e-14)
+    assert (task.x_shape, task.y_shape) == ((2,), (1,))
 
 
 def test_spiral_turns_the_published_planes():
@@ -93,23 +128,3 @@ def test_mi_of_a_mapped_pair_meets_quadrature():
 
     value, _ = dblquad(integrand, -2.6, 2.6, -2.6, 2.6, epsabs=1e-7)
     assert value == pytest.approx(mibench.task("asinh(gaussian(d=1, mi=1))").mutual_information, abs=1e-5)
-
-
-def test_blobs_are_the_published_pixels():
-    blobs = Blobs(size=5, mi=1.0, sigma=0.3)
-    (image,) = blobs.render(np.array([[0.25, 0.6]]))
-    assert image[1, 2] == pytest.approx(math.exp(-(0.1**2) / (2 * 0.09)))
-    assert image[4, 0] == pytest.approx(math.exp(-(0.75**2 + 0.6**2) / (2 * 0.09)))
-
-
-@pytest.mark.parametrize("sigma", [0.04, 0.2, 1.0, 5.0])
-def test_a_blob_tells_its_centre(sigma):
-    blobs = Blobs(size=16, mi=10.0, sigma=sigma)
-    centres = np.random.default_rng(0).uniform(size=(200, 2))
-    assert np.abs(blobs.centres(blobs.render(centres)) - centres).max() < 1e-10
-
-
-def test_blob_centres_are_uniform():
-    x, _ = mibench.task("blobs(size=8, mi=3)").sample(5000, seed=0)
-    for column in Blobs(size=8, mi=3.0).centres(x).T:
-        assert kstest(column, "uniform").pvalue > 1e-4
