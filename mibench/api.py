@@ -53,7 +53,7 @@ class Results:
 
 
 def run(
-    tasks: str | Iterable[str] = "all",
+    tasks: str | Iterable[str] = "core",
     estimators: str | Iterable[str] = "all",
     n_samples: int | Sequence[int] | None = None,
     replicates: int | None = None,

@@ -33,11 +33,13 @@ def _names() -> dict[str, str]:
     return {entry.value: entry.name for entry in _entries(*COMPONENTS)}
 
 
+@cache
 def suites() -> dict[str, Suite]:
     """Return the registered suites by name."""
     return {name: entry.load() for name, entry in registered("mibench.suites").items()}
 
 
+@cache
 def aliases() -> dict[str, str]:
     """Return the specs that other benchmarks' names stand for."""
     return {alias: spec for suite in suites().values() for alias, spec in suite.aliases.items()}

@@ -29,7 +29,7 @@ class Component:
             value = _as_literal(getattr(self, field.name))
             if value == _as_literal(_default(field)) and (value is None or not field.metadata.get("shown")):
                 continue
-            if position == 0 and isinstance(value, Spec):
+            if position == len(args) and isinstance(value, Spec):
                 args.append(value)
             else:
                 kwargs[field.name] = value

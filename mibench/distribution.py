@@ -35,7 +35,10 @@ class Distribution(Component, ABC):
     kind: ClassVar[str] = "task"
     source: ClassVar[Any] = ""  # authors, year, where
     tags: ClassVar[Any] = ()
-    truth: ClassVar[Any] = "closed form"  # how the MI is known; a Monte Carlo truth states its standard error here
+    formula: ClassVar[Any] = ""  # of the MI, in nats
+    truth: ClassVar[Any] = "closed form"  # how the MI is known
+    mi_std_error: ClassVar[Any] = 0.0  # of the MI in nats, where the truth is a Monte Carlo mean
+    support: ClassVar[Any] = "real"  # "unit" where every coordinate lies strictly within (0, 1)
 
     @property
     @abstractmethod
@@ -80,6 +83,11 @@ class Task:
     def mutual_information(self) -> float:
         """I(X; Y) in nats."""
         return self.distribution.mutual_information
+
+    @property
+    def mi_std_error(self) -> float:
+        """The standard error of `mutual_information` in nats: 0 unless the truth is a Monte Carlo mean."""
+        return float(self.distribution.mi_std_error)
 
     @property
     def x_shape(self) -> Shape:
@@ -128,7 +136,8 @@ class Task:
         except MemoryError:
             raise
         except Exception as error:
-            raise MibenchError(f"{self.name} cannot be drawn: {type(error).__name__}: {error}") from error
+            reason = error if isinstance(error, MibenchError) else f"{type(error).__name__}: {error}"
+            raise MibenchError(f"{self.name} cannot be drawn: {reason}") from error
         for name, values, shape in (("x", draw.x, self.x_shape), ("y", draw.y, self.y_shape)):
             if np.shape(values) != (n, *shape) or values.dtype != np.float64:
                 raise MibenchError(

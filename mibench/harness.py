@@ -26,7 +26,7 @@ OnCell = Callable[[Cell, list[Record]], None]
 class Options:
     """What a run is asked to do; see `mibench.run`."""
 
-    tasks: str | Iterable[str] = "all"
+    tasks: str | Iterable[str] = "core"
     estimators: str | Iterable[str] = "all"
     n_samples: int | Sequence[int] | None = None
     replicates: int | None = None

@@ -56,6 +56,8 @@ def compute(job: Job) -> list[Outcome]:
     estimator = prepare(job)
     data = draw_replicates(job.task, job.n_samples, job.replicates)
     reason = estimator.method.unsupported(job.n_samples, data.x.shape[2:], data.y.shape[2:])
+    if estimator.needs_truth and data.pointwise_mi is None:
+        reason = "the draws of this task come without their pointwise MI"
     if reason:
         return [Outcome("skipped", _clean(reason))] * len(job.replicates)
     everything = list(range(len(job.replicates)))

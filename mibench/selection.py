@@ -9,20 +9,21 @@ from mibench.errors import SpecError, suggest
 from mibench.estimation import NamedEstimator
 from mibench.spec import split_list
 
-DEFAULT_SUITE = "core"  # what "all" means
-
 
 def select_tasks(patterns: str | Iterable[str]) -> list[Task]:
-    """Return the tasks that suites, globs over the suites' tasks, specs or aliases name, each once."""
+    """Return the tasks that suites, globs over the suites' tasks, specs or aliases name, each once.
+
+    "all" is every task of every suite.
+    """
     suites = catalogue.suites()
     found: dict[str, Task] = {}
     for pattern in _split(patterns, "task"):
-        suite = suites.get(DEFAULT_SUITE if pattern == "all" else pattern)
         names: Iterable[str] = [pattern]
-        if suite:
-            names = suite.tasks
-        elif _is_glob(pattern):
-            names = _matching(pattern, [name for each in suites.values() for name in each.tasks], "task")
+        if pattern in suites:
+            names = suites[pattern].tasks
+        elif pattern == "all" or _is_glob(pattern):
+            every = [name for each in suites.values() for name in (*each.tasks, *each.aliases)]
+            names = _matching("*" if pattern == "all" else pattern, every, "task")
         for chosen in map(registry.task, names):
             found[chosen.name] = chosen
     return list(found.values())
