@@ -6,8 +6,9 @@ INSTALLED := .venv/.installed
 .PHONY: run test lint bench clean
 
 run: $(INSTALLED)
-	$(BIN)/mibench run --task all --estimator all --profile smoke; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ]
-	$(BIN)/mibench leaderboard
+	$(BIN)/mibench run --task all --estimator oracle,gaussian_fit,ksg --profile smoke; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ]
+	$(BIN)/mibench run --task core --estimator all --profile smoke; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ]
+	$(BIN)/mibench leaderboard --task core
 	$(BIN)/mibench leaderboard --output leaderboard.md
 
 test: $(INSTALLED) lint

@@ -5,6 +5,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from mibench.errors import MibenchError
 from mibench.estimation import Array, Estimate, Estimator
 
 
@@ -15,8 +16,10 @@ class Oracle(Estimator):
     source: ClassVar[str] = "the definition of MI"
     baseline: ClassVar[bool] = True
 
-    def estimate(self, x: Array, y: Array, seed: int, pointwise_mi: Array) -> Estimate:
-        """Return the mean of `pointwise_mi` (n,) and its standard error, in nats."""
+    def estimate(self, x: Array, y: Array, seed: int, pointwise_mi: Array | None = None) -> Estimate:
+        """Return the mean of `pointwise_mi` (n,) and its standard error, in nats; `MibenchError` without it."""
+        if pointwise_mi is None:
+            raise MibenchError("oracle needs the true pointwise MI, which only a run on a task can give")
         n = len(pointwise_mi)
         return Estimate(float(pointwise_mi.mean()), float(pointwise_mi.std(ddof=1) / np.sqrt(n)) if n > 1 else None)
 

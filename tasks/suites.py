@@ -173,7 +173,16 @@ COPULAS = Suite(
 BEND_AND_MIX = Suite(
     name="bend_and_mix",
     version=1,
-    tasks=("mixture_x", "mixture_ai", "waves", "galaxy", "concentric(components=5)", "concentric(components=25)"),
+    tasks=(
+        "mixture_x",
+        "mixture_ai",
+        "waves",
+        "galaxy",
+        "concentric(components=5)",
+        "concentric(components=25)",
+        "inliers(d=2, pairs=2, rho=0.8, independent_fraction=0.2)",
+        "inliers(d=5, pairs=2, rho=0.8, independent_fraction=0.5)",
+    ),
 )
 
 MANIFOLDS = Suite(
