@@ -1,6 +1,7 @@
 """The channel with additive white Gaussian noise, Y = X + σZ, for inputs of unit variance."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import ClassVar, Literal
@@ -69,7 +70,7 @@ class AWGN(IndependentPairs):
         if self.input == "gaussian":
             return _gaussian_sigma(mi)
         if self.input == "discrete" and mi > math.log(self.levels) - 1e-9:
-            raise SpecError(f"mi must be below ln levels = {math.log(self.levels):.6g} nats a pair, got {mi:.6g}")
+            raise SpecError(f"mi must be below ln levels = {math.log(self.levels):.9g} nats a pair, got {mi:.9g}")
         most = _gaussian_sigma(mi)  # no input of this variance carries more
         return root(self.pair_mi, mi, most * (0.1 if self.input == "uniform" else 1e-4), most * 1.000001)
 
@@ -141,20 +142,24 @@ def _integrate(low: float, high: float, panels: int) -> tuple[Array, Array]:
     return ((edges[:-1, None] + half) + half * _NODES).ravel(), (half * _WEIGHTS).ravel()
 
 
-def _gaussian_bound_less(log_output: Array, y: Array, weights: Array, sigma: float) -> float:
-    """Return ½ ln(1 + 1/σ²) − KL(Y ‖ normal), a KL whose every term is positive: exact at any low MI."""
+def _gaussian_bound_less(log_density: Callable[[Array], Array], edge: float, sigma: float) -> float:
+    """Return ½ ln(1 + 1/σ²) − KL(Y ‖ normal), a KL whose every term is positive: exact at any low MI.
+
+    `edge` is the largest input. The density of Y is even, and the normal one, of the same variance, reaches farther.
+    """
     variance = 1 + sigma**2
+    y, weights = _integrate(0.0, edge + _REACH * math.sqrt(variance), 16)
+    log_output = log_density(y)
     log_normal = _log_normal(y / math.sqrt(variance)) - math.log(variance) / 2
     excess = np.expm1(log_output - log_normal)
     divergence = np.exp(log_normal) * (xlog1py(1 + excess, excess) - excess)
-    return math.log1p(sigma**-2) / 2 - float(weights @ divergence)
+    return math.log1p(sigma**-2) / 2 - 2 * float(weights @ divergence)
 
 
 def _mi_uniform(sigma: float) -> float:
     edge = math.sqrt(3)
     if edge / sigma < _REACH:
-        y, weights = _integrate(0.0, edge + _REACH * sigma, 8)
-        return _gaussian_bound_less(_log_uniform_output(y, sigma), y, 2 * weights, sigma)
+        return _gaussian_bound_less(lambda y: _log_uniform_output(y, sigma), edge, sigma)
     # h(Y) is that of the input, and what each edge adds where the density falls off
     return math.log(2 * edge / sigma) - math.log(2 * math.pi * math.e) / 2 + _edge_entropy() * sigma / edge
 
@@ -168,8 +173,7 @@ def _edge_entropy() -> float:
 def _mi_discrete(sigma: float, levels: int) -> float:
     points = _amplitudes(levels)
     if sigma > 1:
-        y, weights = _integrate(0.0, points[-1] + _REACH * sigma, 8)
-        return _gaussian_bound_less(_log_discrete_output(y, sigma, levels), y, 2 * weights, sigma)
+        return _gaussian_bound_less(lambda y: _log_discrete_output(y, sigma, levels), points[-1], sigma)
     z, weights = _integrate(-_REACH, _REACH, 16)
     weights = weights * np.exp(_log_normal(z))
     lost = 0.0

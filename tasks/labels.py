@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ from mibench.errors import SpecError
 from . import normal
 from .checks import check_fraction
 from .pairs import IndependentPairs, rounded
+from .split import split_mi
 
 _MOST_ENTROPY = 30.0  # nats; the cells of more labels are narrower than the resolution of their position
 
@@ -145,6 +147,12 @@ class RareEvent(_Labels):
     def check(self) -> None:
         """Raise `SpecError` unless failure is a probability between 0 and 1."""
         check_fraction("failure", self.failure)
+
+    @cached_property
+    def shares(self) -> Array:
+        """The MI of each pair, (d,) in nats: the entropy of `failure`, and a share of what is left."""
+        least = self._failure_entropy
+        return split_mi(self, self.mutual_information - self.d * least, self.d, self.randomized) + least
 
     @property
     def _failure_entropy(self) -> float:

@@ -14,6 +14,8 @@ from .pairs import IndependentPairs, root
 
 _COUNTS = 80  # terms of the sum over counts, whose tail is below 2⁻⁷⁰
 
+_LEAST_MI = 1e-9  # nats of a pair; a lower one is lost in the rounding of the sum
+
 
 @dataclass(frozen=True)
 class ZeroInflatedPoisson(IndependentPairs):
@@ -43,10 +45,12 @@ class ZeroInflatedPoisson(IndependentPairs):
     def solve(self, mi: float) -> float:
         """Return p."""
         self.check_positive(mi)
+        if mi < _LEAST_MI:
+            raise SpecError(f"mi must be at least {_LEAST_MI:g} nats a pair, got {mi:.6g}")
         most = _mi_of_kept(1.0)
         if mi > most * (1 + 1e-12):
             raise SpecError(f"mi must be at most {most:.6g} nats a pair, that of p=0, got {mi:.6g}")
-        return 1 - root(_mi_of_kept, mi, 1e-9, 1.0) if mi < most else 0.0
+        return 1 - root(_mi_of_kept, mi, mi, 1.0) if mi < most else 0.0
 
     def draw_pairs(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
         """Return x, y and the pointwise MI of each pair, all (n, d)."""
