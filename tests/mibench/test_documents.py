@@ -1,0 +1,42 @@
+"""The examples of the documents run as they stand."""
+
+import math
+import re
+from pathlib import Path
+
+import pytest
+
+import mibench
+from mibench import registry
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    """Write the Python block of CONTRIBUTING.md whose first line names the file, and load it."""
+    blocks = re.findall(r"```python\n(# (\w+\.py)\n.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    found = {name: code for code, name in blocks}
+
+    def load(name):
+        (tmp_path / name).write_text(found[name], encoding="utf-8")
+        return registry.load_plugin(tmp_path / name)
+
+    return load
+
+
+def test_the_estimators_of_the_example(plugin):
+    assert plugin("mine.py") == [("estimator", "correlation"), ("estimator", "Binned")]
+    x, y = mibench.task("gaussian(d=1, mi=1)").sample(20_000, seed=0)
+    assert float(mibench.estimator("correlation").estimate(x, y)) == pytest.approx(1, abs=0.03)
+    assert float(mibench.estimator("Binned(bins=30)").estimate(x, y)) == pytest.approx(0.95, abs=0.1)
+
+
+def test_the_task_of_the_example(plugin):
+    assert plugin("ring.py") == [("task", "Ring")]
+    task = mibench.task("asinh(Ring)")
+    assert task.mutual_information == math.log(4)
+    x, y = task.sample(4000, seed=0)
+    assert x.shape == (4000, 2)
+    assert float(mibench.estimator("ksg").estimate(x, y)) == pytest.approx(math.log(4), abs=0.05)
+    assert mibench.task("independent(Ring)").mutual_information == 0
