@@ -41,18 +41,9 @@ class Embed(Map):
         if self.smooth and self.dim is None:
             raise SpecError("smooth needs dim, the dimension of the curved manifold's space")
 
-    @property
-    def x_shape(self) -> Shape:
-        """(dim + noise_dims,) where X is embedded."""
-        return self._shape("x", self.base.x_shape)
-
-    @property
-    def y_shape(self) -> Shape:
-        """(dim + noise_dims,) where Y is embedded."""
-        return self._shape("y", self.base.y_shape)
-
-    def _shape(self, side: str, shape: Shape) -> Shape:
-        return ((self.dim or shape[0]) + self.noise_dims,) if self.side in ("both", side) else shape
+    def mapped_shape(self, shape: Shape) -> Shape:
+        """(dim + noise_dims,)."""
+        return ((self.dim or shape[0]) + self.noise_dims,)
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` embedded draws of the base, each with noise of its own."""

@@ -20,6 +20,7 @@ from mibench.seeding import derive_seed
 from .checks import check_dimension, check_mi, check_rho
 from .elementary import exp, expm1
 from .linear import haar_orthogonal, mix, reflect_mean_first
+from .shapes import EqualDimensions
 from .split import check_seed_is_used, float64_caveat, split_mi
 
 
@@ -169,22 +170,8 @@ def _dense(rotation: Array) -> Array:
     return scaled
 
 
-class _EqualDimensions(CanonicalGaussian):
-    d: int
-
-    @property
-    def x_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
-
-    @property
-    def y_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
-
-
 @dataclass(frozen=True)
-class GaussianDense(_EqualDimensions):
+class GaussianDense(EqualDimensions, CanonicalGaussian):
     """X, Y in R^d, unit variances, the same correlation ρ between any two of the 2d coordinates.
 
     Give either `rho` in [0, 1) or the wanted `mi`. The only dependence is that of the two coordinate means, whose
@@ -248,7 +235,7 @@ class GaussianDense(_EqualDimensions):
 
 
 @dataclass(frozen=True)
-class GaussianSparse(_EqualDimensions):
+class GaussianSparse(EqualDimensions, CanonicalGaussian):
     """X, Y in R^d, standard normal; the first `pairs` coordinates correspond, the others are noise.
 
     Give the wanted `mi`, 1 nat by default, or the correlation `rho`: I = −(pairs/2) ln(1 − ρ²).

@@ -9,18 +9,19 @@ import numpy as np
 from scipy.optimize import brentq
 
 from mibench.component import SHOWN
-from mibench.distribution import Array, Distribution, Draw, Shape
+from mibench.distribution import Array, Draw
 from mibench.errors import SpecError
 
 from .checks import check_mi
 from .gaussian import GaussianSparse
+from .shapes import EqualDimensions
 from .split import float64_caveat
 
 _MOST_PAIR_MI = 300.0  # nats of a Gaussian pair, beyond which its density ratio overflows float64
 
 
 @dataclass(frozen=True)
-class Inliers(Distribution):
+class Inliers(EqualDimensions):
     """A draw of `gaussian_sparse(d, pairs)`, whose y is, with probability `independent_fraction`, drawn anew.
 
     So 1 − `independent_fraction` of the draws are correlated, and the others are independent but look the same on
@@ -56,16 +57,6 @@ class Inliers(Distribution):
                 f"mi={self.mi} takes {most:.3g} nats in each Gaussian pair, and float64 holds {_MOST_PAIR_MI:g}; "
                 "raise pairs, or lower mi or independent_fraction"
             )
-
-    @property
-    def x_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
-
-    @property
-    def y_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
 
     @property
     def truth(self) -> str:

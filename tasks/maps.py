@@ -69,6 +69,20 @@ class Map(OnBase):
     published: ClassVar[str] = "Czyż et al. 2023 (Beyond Normal)"
 
     @property
+    def x_shape(self) -> Shape:
+        """That of the base, or what the map makes of it."""
+        return self.mapped_shape(self.base.x_shape) if self.side in ("both", "x") else self.base.x_shape
+
+    @property
+    def y_shape(self) -> Shape:
+        """That of the base, or what the map makes of it."""
+        return self.mapped_shape(self.base.y_shape) if self.side in ("both", "y") else self.base.y_shape
+
+    def mapped_shape(self, shape: Shape) -> Shape:
+        """Return the shape that the map makes of `shape`: the same, unless a map says otherwise."""
+        return shape
+
+    @property
     def truth(self) -> str:
         """That of the base, kept by an invertible map."""
         kept = ", kept by an invertible map"

@@ -12,17 +12,18 @@ from scipy.optimize import brentq
 
 from mibench.catalogue import name_of
 from mibench.component import SHOWN
-from mibench.distribution import Array, Distribution, Draw, Shape
+from mibench.distribution import Array, Draw
 from mibench.errors import SpecError
 
 from .checks import check_dimension, check_mi
+from .shapes import EqualDimensions
 from .split import check_seed_is_used, float64_caveat, split_mi
 
 _MOST_PAIR_MI = 200.0  # nats; e^I must stay well within float64
 
 
 @dataclass(frozen=True)
-class IndependentPairs(Distribution):
+class IndependentPairs(EqualDimensions):
     """d independent pairs of one family: I(X; Y) is the sum over them.
 
     Give the wanted `mi`, or the family's own parameter, which then is that of every pair.
@@ -65,16 +66,6 @@ class IndependentPairs(Distribution):
         """Raise `SpecError` unless `value` can be the family's parameter."""
         if not 1e-100 <= value <= 1e100:
             raise SpecError(f"{self.parameter} must be a positive number, from 1e-100 to 1e100, got {value}")
-
-    @property
-    def x_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
-
-    @property
-    def y_shape(self) -> Shape:
-        """(d,)."""
-        return (self.d,)
 
     @property
     def truth(self) -> str:

@@ -23,18 +23,9 @@ class SwissRoll(Map):
         if self.base.support != "unit":
             raise SpecError(f"swiss_roll needs coordinates in (0, 1), and {self.base} has others; write uniform(...)")
 
-    @property
-    def x_shape(self) -> Shape:
-        """(2 d_x,) where X is mapped."""
-        return self._shape("x", self.base.x_shape)
-
-    @property
-    def y_shape(self) -> Shape:
-        """(2 d_y,) where Y is mapped."""
-        return self._shape("y", self.base.y_shape)
-
-    def _shape(self, side: str, shape: Shape) -> Shape:
-        return (2 * shape[0], *shape[1:]) if self.side in ("both", side) else shape
+    def mapped_shape(self, shape: Shape) -> Shape:
+        """(2d,)."""
+        return (2 * shape[0], *shape[1:])
 
     def map(self, side: Literal["x", "y"], values: Array) -> Array:
         """Return the points: first the cosines of all coordinates, then the sines."""
