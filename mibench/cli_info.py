@@ -214,16 +214,24 @@ def _print_facts(facts: dict[str, Any], json: bool) -> None:
 
         typer.echo(dumps(facts, indent=2, default=str))
         return
-    width = max(map(len, facts)) + 1
+    from shutil import get_terminal_size
+
+    indent = max(map(len, facts)) + 2
+    columns = min(100, get_terminal_size((100, 24)).columns) - indent
     for key, value in facts.items():
-        first, *rest = _text(value).splitlines() or [""]
-        typer.echo(f"{key + ':':<{width}} {first}")
+        first, *rest = _lines(value, max(40, columns)) or [""]
+        typer.echo(f"{key + ':':<{indent}}{first}")
         for line in rest:
-            typer.echo(f"{'':<{width}} {line}".rstrip())
+            typer.echo(f"{'':<{indent}}{line}".rstrip())
 
 
-def _text(value: object) -> str:
+def _lines(value: object, columns: int) -> list[str]:
+    """Return a fact as lines: a table as it is, and prose by its paragraphs, filled to `columns`."""
+    from textwrap import wrap
+
     if isinstance(value, dict):
         width = max(map(len, value), default=0)
-        return "\n".join(f"{name:<{width}}  {fact}" for name, fact in value.items())
-    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+        return [f"{name:<{width}}  {fact}" for name, fact in value.items()]
+    text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
+    paragraphs = [wrap(each, columns, break_on_hyphens=False, break_long_words=False) for each in text.split("\n\n")]
+    return [line for paragraph in paragraphs for line in (*paragraph, "")][:-1]
