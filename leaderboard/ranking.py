@@ -166,4 +166,4 @@ def _caveats(contest: Contest, cells: pd.DataFrame) -> Iterator[str]:
         yield f"with {number} task{'s' * (number != 1)}, ranks say little about other tasks."
     without = sum(ratio is None for ratio in _ratios(contest))
     if without:
-        yield f"vs_oracle leaves out {without} of {number} tasks, where the oracle has no error."
+        yield f"vs oracle leaves out {without} of {number} tasks, where the oracle was not run or has no error."

@@ -1,5 +1,6 @@
 """The command line: ``mibench COMMAND``; every error is one line and an exit code."""
 
+import os
 import sys
 from importlib.metadata import entry_points
 from typing import Annotated
@@ -51,9 +52,12 @@ def main() -> None:
         code = EXIT_INTERRUPTED
     except MemoryError:
         code = _fail("that takes more memory than there is; ask for less")
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader has gone; there is nobody to tell
+    except (BrokenPipeError, SystemExit):  # the reader has seen enough, as `head` has, on which click would exit with 1
+        _discard_output()
         code = 0
+    except OSError as error:
+        _discard_output()
+        code = _fail(f"{error.filename or 'the output'}: {error.strerror or error}")
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
@@ -72,6 +76,11 @@ def _top(context: typer.Context, version: Version = False) -> None:
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
+
+
+def _discard_output() -> None:
+    """Send to nowhere what is still to be flushed at the exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> int:

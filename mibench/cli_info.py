@@ -93,18 +93,17 @@ def describe(thing: Suite | Task | NamedEstimator | type[Component]) -> dict[str
 
 
 def _task_facts(task: Task) -> dict[str, Any]:
-    from mibench.view import mutual_information
-
     formula = str(task.distribution.formula)
     return {
         "task": task.name,
         "law": law(task.distribution),
-        "mutual information": mutual_information(task),
+        "mutual_information": task.mutual_information,
+        "mi_std_error": task.mi_std_error,
         **({"formula": formula} if formula else {}),
         "truth": task.truth,
-        "source": task.source,
-        "x shape": str(task.x_shape),
-        "y shape": str(task.y_shape),
+        **({"source": task.source} if task.source else {}),
+        "x_shape": task.x_shape,
+        "y_shape": task.y_shape,
         "tags": task.tags,
         "fingerprint": task.fingerprint,
         "parameters": _parameters(task.distribution),
@@ -115,10 +114,10 @@ def _estimator_facts(estimator: NamedEstimator) -> dict[str, Any]:
     method = estimator.method
     return {
         "estimator": estimator.name,
-        "bound": method.bound or "none",
-        "baseline": "yes" if estimator.baseline else "no",
-        "all replicates at once": "yes" if estimator.batched else "no",
-        "uses a GPU": "yes" if estimator.uses_device else "no",
+        "bound": method.bound or None,
+        "baseline": estimator.baseline,
+        "all_replicates_at_once": estimator.batched,
+        "uses_a_GPU": estimator.uses_device,
         "source": estimator.source,
         "parameters": _parameters(method),
         "about": _about(type(method)),
@@ -127,10 +126,10 @@ def _estimator_facts(estimator: NamedEstimator) -> dict[str, Any]:
 
 def _suite_facts(suite: Suite) -> dict[str, Any]:
     from mibench import registry
-    from mibench.view import mutual_information
 
-    tasks = {name: mutual_information(registry.task(name)) for name in suite.tasks}
-    return {"suite": suite.name, "version": suite.version, "number of tasks": len(suite.tasks), "tasks": tasks}
+    tasks = {name: registry.task(name).mutual_information for name in suite.tasks}
+    facts = {"suite": suite.name, "version": suite.version, "number_of_tasks": len(suite.tasks), "tasks": tasks}
+    return {**facts, "aliases": dict(suite.aliases)} if suite.aliases else facts
 
 
 def _family_facts(cls: type[Component]) -> dict[str, Any]:
@@ -141,7 +140,8 @@ def _family_facts(cls: type[Component]) -> dict[str, Any]:
 
     given = [f.name if f.default is MISSING else f"{f.name}={f.default}" for f in parameters(cls)]
     source = getattr(cls, "published", None) or getattr(cls, "source", "")
-    return {"family": f"{name_of(cls)}({', '.join(given)})", "source": source, "law": _about(cls)}
+    facts = {"family": f"{name_of(cls)}({', '.join(given)})", "law": _about(cls)}
+    return {**facts, "source": source} if isinstance(source, str) and source else facts
 
 
 def law(component: Component) -> str:
@@ -166,10 +166,11 @@ def _chain(component: Component) -> Iterator[Component]:
                 yield from _chain(part)
 
 
-def _parameters(component: Component) -> list[str] | str:
-    from mibench.component import parameters
+def _parameters(component: Component) -> dict[str, Any]:
+    from mibench.component import Component, parameters
 
-    return [f"{f.name}={getattr(component, f.name)}" for f in parameters(type(component))] or "none"
+    values = {f.name: getattr(component, f.name) for f in parameters(type(component))}
+    return {name: str(value) if isinstance(value, Component) else value for name, value in values.items()}
 
 
 def _about(cls: type) -> str:
@@ -216,22 +217,45 @@ def _print_facts(facts: dict[str, Any], json: bool) -> None:
         return
     from shutil import get_terminal_size
 
+    error = facts.pop("mi_std_error", 0.0)
+    if error:
+        facts["mutual_information"] = f"{facts['mutual_information']:.12g} ± {error:.2g} nats"
+    elif "mutual_information" in facts:
+        facts["mutual_information"] = _nats(facts["mutual_information"])
     indent = max(map(len, facts)) + 2
-    columns = min(100, get_terminal_size((100, 24)).columns) - indent
+    columns = max(40, min(100, get_terminal_size((100, 24)).columns) - indent)
     for key, value in facts.items():
-        first, *rest = _lines(value, max(40, columns)) or [""]
-        typer.echo(f"{key + ':':<{indent}}{first}")
+        first, *rest = _lines(key, value, columns) or [""]
+        typer.echo(f"{key.replace('_', ' ') + ':':<{indent}}{first}")
         for line in rest:
             typer.echo(f"{'':<{indent}}{line}".rstrip())
 
 
-def _lines(value: object, columns: int) -> list[str]:
+def _lines(key: str, value: object, columns: int) -> list[str]:
     """Return a fact as lines: a table as it is, and prose by its paragraphs, filled to `columns`."""
     from textwrap import wrap
 
-    if isinstance(value, dict):
-        width = max(map(len, value), default=0)
-        return [f"{name:<{width}}  {fact}" for name, fact in value.items()]
-    text = ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
-    paragraphs = [wrap(each, columns, break_on_hyphens=False, break_long_words=False) for each in text.split("\n\n")]
+    if key in ("tasks", "aliases") and isinstance(value, dict):
+        width = max(map(len, value))
+        return [f"{name:<{width}}  {_nats(fact) if key == 'tasks' else fact}" for name, fact in value.items()]
+    paragraphs = [
+        wrap(each, columns, break_on_hyphens=False, break_long_words=False) for each in _text(value).split("\n\n")
+    ]
     return [line for paragraph in paragraphs for line in (*paragraph, "")][:-1]
+
+
+def _text(value: object) -> str:
+    match value:
+        case dict():
+            return ", ".join(f"{name}={fact}" for name, fact in value.items()) or "none"
+        case list() | tuple() if value and isinstance(value[0], str):
+            return ", ".join(value)
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "none"
+    return str(value)
+
+
+def _nats(value: float) -> str:
+    return f"{value:.12g} nats"

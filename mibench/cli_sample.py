@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,15 +62,10 @@ def _seed(task: Task, seed: int | None, replicate: int | None) -> tuple[int, str
 
 
 def _print(x: Array, y: Array) -> None:
-    """Print CSV; a reader who has seen enough, as ``head`` does, ends it in silence."""
     from mibench.data_file import csv_lines
 
-    try:
-        sys.stdout.writelines(csv_lines(x, y))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left is flushed at the exit
-        raise typer.Exit from None
+    sys.stdout.writelines(csv_lines(x, y))
+    sys.stdout.flush()
 
 
 def _report(task: Task, x: Array, y: Array, said: str, output: Path | None) -> str:

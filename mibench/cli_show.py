@@ -35,7 +35,7 @@ def list_(
 
         typer.echo(dumps(rows, indent=2))
         return
-    shown = rows if pattern else [row for row in rows if not _is_of_suite(row)]
+    shown = rows if pattern else [row for row in rows if not _is_of_suite(row) and row["kind"] != "alias"]
     width = max(len(row["name"]) for row in shown)
     for row in shown:
         typer.echo(f"{row['kind']:<10} {row['name']:<{width}}  {row['from']}".rstrip())
@@ -58,6 +58,7 @@ def _rows(kind: str, plugins: list[tuple[str, str]]) -> list[dict[str, Any]]:
     rows += [{"kind": one, "name": name, "from": "plugin"} for of, name in plugins if of == one]
     if kind == "tasks":
         rows += [{"kind": one, "name": name, "from": f"suite {suite.name}"} for suite in known for name in suite.tasks]
+        rows += [{"kind": "alias", "name": name, "from": f"of {spec}"} for name, spec in catalogue.aliases().items()]
     return rows
 
 

@@ -71,7 +71,8 @@ class Component:
             return cls(**{key: coerce(key, value, hints[key], resolve) for key, value in given.items()})
         except (TypeError, ValueError, ArithmeticError) as error:
             text = " ".join(str(error).split())
-            raise SpecError(text if text.startswith(f"{spec.name}: ") else f"{spec.name}: {text}") from None
+            said = text.removeprefix(f"{spec.name}: ").removeprefix(f"{spec.name} ")
+            raise SpecError(f"{spec.name}: {said}") from None
 
 
 def parameters(cls: type) -> list[dataclasses.Field[Any]]:

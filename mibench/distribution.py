@@ -4,6 +4,7 @@ import hashlib
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -16,14 +17,18 @@ from mibench.seeding import check_seed, derive_seed
 Array = NDArray[np.float64]
 Shape = tuple[int, ...]
 _FINGERPRINT_DRAWS = 8
+_FINGERPRINT_VALUES = 100_000  # of more, every second, third, … counts
 
 
 class Draw(NamedTuple):
-    """n draws: x (n, *x_shape), y (n, *y_shape), and where it is known the pointwise MI of each (n,), in nats."""
+    """n draws: x (n, *x_shape), y (n, *y_shape), and where it is known the pointwise MI of each (n,), in nats.
+
+    A plain tuple of two or three arrays serves as well.
+    """
 
     x: Array
     y: Array
-    pointwise_mi: Array | None
+    pointwise_mi: Array | None = None
 
 
 class Distribution(Component, ABC):
@@ -119,6 +124,7 @@ class Task:
         """A digest of the first draws of replicate 0 to nine digits, which the last bit of a libm does not change."""
         draw = self.draw(_FINGERPRINT_DRAWS, self.replicate_seed(0))
         values = np.concatenate([draw.x.ravel(), draw.y.ravel()])
+        values = values[:: 1 + len(values) // _FINGERPRINT_VALUES]
         text = ",".join(f"{value + 0.0:.8e}" for value in values)
         return hashlib.sha256(f"{self.name}:{self.mutual_information:.12g}:{text}".encode()).hexdigest()[:16]
 
@@ -128,8 +134,8 @@ class Task:
 
     def draw(self, n: int, seed: int = 0) -> Draw:
         """Return `n` draws with their pointwise MI; the same seed gives the same draws."""
-        if n < 1:
-            raise MibenchError(f"n must be at least 1, got {n}")
+        if not isinstance(n, Integral) or n < 1:
+            raise MibenchError(f"n must be an integer of at least 1, got {n!r}")
         check_seed(seed)
         try:
             draw = Draw(*self.distribution.draw(n, np.random.default_rng(seed)))
@@ -144,6 +150,8 @@ class Task:
                     f"{self.name} must draw {name} as float64 of shape {(n, *shape)}, "
                     f"got {np.asarray(values).dtype} of shape {np.shape(values)}"
                 )
+            if not np.isfinite(values).all():
+                raise MibenchError(f"{self.name} cannot be drawn: {name} is infinite or NaN in float64")
         return draw
 
     def sample(self, n: int, seed: int = 0) -> tuple[Array, Array]:

@@ -16,10 +16,15 @@ class DataError(MibenchError):
     """Data on which MI cannot be estimated."""
 
 
+_MOST_KNOWN = 40  # names that an error lists
+
+
 def suggest(given: str, choices: Iterable[str]) -> str:
-    """Say which of `choices` come nearest to `given`, or all of them where none is near."""
+    """Say which of `choices` come nearest to `given`, whatever their case, or else which there are, the first 40."""
     known = sorted(choices)
-    near = get_close_matches(given, known, n=3, cutoff=0.5)
+    lower = {name.lower(): name for name in known}
+    near = get_close_matches(given.lower(), lower, n=3, cutoff=0.5)
     if near:
-        return "did you mean " + " or ".join(near) + "?"
-    return "known: " + (", ".join(known) if known else "none")
+        return "did you mean " + " or ".join(lower[name] for name in near) + "?"
+    more = f" and {len(known) - _MOST_KNOWN} more" if len(known) > _MOST_KNOWN else ""
+    return "known: " + (", ".join(known[:_MOST_KNOWN]) + more if known else "none")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from mibench.errors import MibenchError
-from mibench.view import Side, few_values, limits, luminance, mutual_information, sides
+from mibench.view import SEED, Side, few_values, limits, luminance, mutual_information, note, sides, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,9 @@ _STYLE: Any = {
     "ytick.major.width": 0.6,
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
-    "pdf.fonttype": 42,  # text that can be searched and edited
+    "axes.formatter.useoffset": False,
+    "pdf.fonttype": 42,  # text that can be searched and edited, as that of SVG
+    "svg.fonttype": "none",
     "svg.hashsalt": "mibench",  # the same picture, the same bytes
 }
 _NO_DATE: dict[str, dict[str, Any]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
@@ -70,42 +72,54 @@ def make(task: Task) -> Figure:
 
 
 def _scatter_matrix(x: Side, y: Side) -> Figure:
-    """Draw coordinates against each other, histograms on the diagonal; dark are those of X against those of Y."""
+    """Draw coordinates against each other, histograms on the diagonal; dark are those of X against those of Y.
+
+    Where there are but two, the histograms are the margins of the one scatter.
+    """
     from matplotlib.figure import Figure
 
     columns = [(side, j) for side in (x, y) for j in range(min(_COORDINATES, side.vectors.shape[1]))]
     count = len(columns)
-    size = max(3.2, 1.15 * count)
+    single = count == 2
+    size = 3.4 if single else 0.4 + 1.15 * count
     figure = Figure(figsize=(size, size), layout="constrained")
-    axes = figure.subplots(count, count, squeeze=False, sharex="col")
+    widths, heights = ((4, 1), (1, 4)) if single else (None, None)
+    axes = figure.subplots(count, count, squeeze=False, width_ratios=widths, height_ratios=heights)
+    room = 36 if single else 16  # characters along a panel
     for row, (side, j) in enumerate(columns):
+        v = side.column(j)
         for column, (other, k) in enumerate(columns):
             ax = axes[row, column]
+            sideways = single and row == column == 1
             if column > row:
                 ax.set_axis_off()
-            elif column == row:
-                _histogram(ax, side.vectors[:, j], _X if side is x else _Y)
+                continue
+            if column == row:
+                _histogram(ax, v, _X if side is x else _Y, "horizontal" if sideways else "vertical")
             else:
-                _scatter(ax, other.vectors[:, k], side.vectors[:, j], _WITHIN if side is other else _BETWEEN)
-            if row == count - 1:
+                _scatter(ax, other.column(k), v, _WITHIN if side is other else _BETWEEN)
+                _set_axis(ax, "y", v, room)
+            _set_axis(ax, "y" if sideways else "x", other.column(k), room)
+            ax.tick_params(labelbottom=row == count - 1, labelleft=column == 0)
+            if row == count - 1 and not sideways:
                 ax.set_xlabel(_symbol(other, k))
             if column == 0 and row > 0:
                 ax.set_ylabel(_symbol(side, j))
-            elif 0 < column < row:
-                ax.tick_params(labelleft=False)
     figure.align_labels()
+    _note(figure, note(x, y, _COORDINATES))
     return figure
 
 
-def _histogram(ax: Axes, values: Array, colour: str) -> None:
+def _histogram(ax: Axes, values: Array, colour: str, orientation: Literal["vertical", "horizontal"]) -> None:
     distinct = few_values(values)
+    vertical = orientation == "vertical"
     if distinct is None:
-        ax.hist(values, bins=_BINS, range=limits(values), color=colour)
+        ax.hist(values, bins=_BINS, range=limits(values), color=colour, orientation=orientation)
     else:
-        ax.bar(distinct, [np.sum(values == value) for value in distinct], 0.6 * _gap(distinct), color=colour)
-    _set_axis(ax, "x", values)
-    ax.yaxis.set_visible(False)
-    ax.spines["left"].set_visible(False)
+        bars = ax.bar if vertical else ax.barh
+        bars(distinct, [np.sum(values == value) for value in distinct], 0.6 * _gap(distinct), color=colour)
+    (ax.yaxis if vertical else ax.xaxis).set_visible(False)
+    ax.spines["left" if vertical else "bottom"].set_visible(False)
 
 
 def _scatter(ax: Axes, u: Array, v: Array, colour: str) -> None:
@@ -120,30 +134,39 @@ def _scatter(ax: Axes, u: Array, v: Array, colour: str) -> None:
     elif columns is not None:
         _violins(ax, v, u, columns, colour, "horizontal")
     else:
-        ax.scatter(u, v, s=2.5, color=colour, alpha=0.5, linewidths=0)
-    _set_axis(ax, "x", u)
-    _set_axis(ax, "y", v)
+        shown = within(u, v)
+        ax.scatter(u[shown], v[shown], s=2.5, color=colour, alpha=0.5, linewidths=0)
 
 
 def _violins(
     ax: Axes, u: Array, v: Array, values: Array, colour: str, orientation: Literal["vertical", "horizontal"]
 ) -> None:
-    """Draw the histogram of u (n,) around each of the `values` of v (n,), all on one scale; no bin vanishes."""
+    """Draw the histogram of u (n,) around each of the `values` of v (n,), each on its own scale; no bin vanishes."""
     edges = np.linspace(*limits(u), _BINS + 1)
-    counts = np.array([np.histogram(u[v == value], edges)[0] for value in values])
-    halves = 0.42 * _gap(values) * np.where(counts > 0, np.maximum(counts / counts.max(), 0.05), 0)
-    for value, half in zip(values, halves, strict=True):
+    for value in values:
+        counts, _ = np.histogram(u[v == value], edges)
+        half = 0.42 * _gap(values) * np.where(counts > 0, np.maximum(counts / max(counts.max(), 1), 0.05), 0)
         ax.stairs(value + half, edges, baseline=value - half, orientation=orientation, fill=True, color=colour)
 
 
-def _set_axis(ax: Axes, name: Literal["x", "y"], values: Array) -> None:
-    """Set the range of an axis and its ticks, at integers where the few `values` (n,) are such."""
+def _set_axis(ax: Axes, name: Literal["x", "y"], values: Array, room: int) -> None:
+    """Set the range of an axis and its ticks by `values` (n,) alone; their labels fit in `room` characters."""
+    from matplotlib.ticker import MaxNLocator
+
     low, high = limits(values)
     distinct = few_values(values)
-    pad = 0.04 * (high - low) if distinct is None else max(0.5 * _gap(distinct), 0.04 * (high - low))
-    ax.set(**{f"{name}lim": (low - pad, high + pad)})
-    if distinct is not None and np.array_equal(distinct, distinct.round()):
-        ax.locator_params(axis=name, nbins=5, integer=True)
+    integer = distinct is not None and np.array_equal(distinct, distinct.round())
+    pad = max(0.5 * _gap(distinct) if distinct is not None else 0, 0.04 * (high - low))
+    low, high = low - pad, high + pad
+    locator = MaxNLocator(room // 7, steps=[1, 2, 5, 10], integer=integer)
+    ticks = [float(tick) for tick in locator.tick_values(low, high) if low <= tick <= high]
+    axis = ax.xaxis if name == "x" else ax.yaxis
+    longest = max(map(len, axis.get_major_formatter().format_ticks(ticks)))
+    if (longest + 1) * len(ticks) > room:
+        ticks = [ticks[0], ticks[-1]]
+        axis.set_tick_params(labelsize=5.5)
+    axis.set_ticks(ticks)
+    ax.set(**{f"{name}lim": (low, high)})
 
 
 def _gap(distinct: Array) -> float:
@@ -161,12 +184,14 @@ def _images(x: Side, y: Side) -> Figure:
             for j, ax in enumerate(row):
                 _image(ax, side, j)
             row[0].set_ylabel(f"${side.name.upper()}$", rotation=0, labelpad=10, va="center", fontsize=11)
+        _note(figure, f"the first {_PAIRS} draws, seed {SEED}")
         return figure
     shown, told = (x, y) if x.is_image else (y, x)
     figure = Figure(figsize=(1.25 * _PAIRS, 3.2), layout="constrained")
     for j, ax in enumerate(figure.subplots(2, _PAIRS).ravel()):
         _image(ax, shown, j)
         ax.set_title(told.value(j), fontsize=7)
+    _note(figure, f"the first {2 * _PAIRS} draws, seed {SEED}; each {told.name} is drawn from the law given its image")
     return figure
 
 
@@ -186,6 +211,10 @@ def _title(figure: Figure, task: Task) -> None:
     width = int(figure.get_figwidth() * 14)
     text = "\n".join([*wrap(task.name, width, break_on_hyphens=False), f"I(X; Y) = {mutual_information(task, 4)}"])
     figure.suptitle(text, fontsize=9, parse_math=False)
+
+
+def _note(figure: Figure, text: str) -> None:
+    figure.supxlabel("\n".join(wrap(text, int(figure.get_figwidth() * 20))), fontsize=6.5, color="#606060")
 
 
 def _symbol(side: Side, coordinate: int) -> str:

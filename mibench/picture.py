@@ -6,13 +6,14 @@ They are made here and by no library, as those that plot in a terminal cost more
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mibench.distribution import Array
-from mibench.view import DRAWS, SEED, Side, few_values, limits, luminance, sides
+from mibench.view import SEED, Side, few_values, limits, luminance, note, sides, within
 
 if TYPE_CHECKING:
     from mibench.distribution import Task
@@ -25,48 +26,58 @@ _BRAILLE = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])  #
 
 
 def draw(task: Task) -> str:
-    """Return the picture: images, or Y against X by their first coordinates; no line is longer than 79 characters."""
+    """Return the picture: images, or Y against X by their first coordinates; as wide as the terminal, up to 79."""
+    room = min(max(get_terminal_size().columns, 30), 79)
     x, y = sides(task)
     if x.is_image or y.is_image:
-        return _beside(_first_draw(x), _first_draw(y)) + f"\nthe first draw of seed {SEED}"
-    u, v = x.vectors[:, 0], y.vectors[:, 0]
+        height = min(_IMAGE_HEIGHT, (room - 3) // 4)
+        return _beside(_first_draw(x, height), _first_draw(y, height)) + f"\nthe first draw of seed {SEED}"
+    u, v = x.column(0), y.column(0)
     names = x.label(0), y.label(0)
-    said = f"{DRAWS} draws, seed {SEED}"
     x_values, y_values = few_values(u), few_values(v)
-    if x_values is not None and y_values is not None:
-        return f"{_counts(u, v, x_values, y_values, names)}\n{said}"
-    if y_values is not None:
-        return f"{_histograms(u, v, y_values, names)}\n{said}"
-    if x_values is not None:
-        return f"{_histograms(v, u, x_values, names[::-1])}\n{said}"
-    return f"{_scatter(u, v)}\n{names[1]} against {names[0]}; {said}{_outside(u, v)}"
+    said = note(x, y, 1)
+    table = _counts(u, v, x_values, y_values, names) if x_values is not None and y_values is not None else ""
+    if table and len(table.partition("\n")[0]) <= room:
+        drawn = table
+    elif y_values is not None:
+        drawn = _histograms(u, v, y_values, names, room)
+        said = f"histograms of {names[0]} for each {names[1]}; {said}"
+    elif x_values is not None:
+        drawn = _histograms(v, u, x_values, names[::-1], room)
+        said = f"histograms of {names[1]} for each {names[0]}; {said}"
+    else:
+        drawn = _scatter(u, v, room)
+        said = f"{names[1]} against {names[0]}; {said}"
+    return "\n".join([drawn, *wrap(said, room)])
 
 
-def _scatter(u: Array, v: Array) -> str:
+def _scatter(u: Array, v: Array, room: int) -> str:
     """Draw v (n,) against u (n,) in dots, eight a character."""
     (left, right), (bottom, top) = limits(u), limits(v)
-    shown = _within(u, v)
-    columns = ((u[shown] - left) / (right - left) * (2 * _WIDTH - 1)).round().astype(int)
-    rows = ((top - v[shown]) / (top - bottom) * (4 * _HEIGHT - 1)).round().astype(int)
-    dots = np.zeros((4 * _HEIGHT, 2 * _WIDTH), dtype=bool)
-    dots[rows, columns] = True
-    codes = (dots.reshape(_HEIGHT, 4, _WIDTH, 2) * _BRAILLE[:, None, :]).sum(axis=(1, 3))
     low, high = _ends(bottom, top)
     margins = [high, *[""] * (_HEIGHT - 2), low]
+    width = _inner_width(margins, room)
+    shown = within(u, v)
+    columns = ((u[shown] - left) / (right - left) * (2 * width - 1)).round().astype(int)
+    rows = ((top - v[shown]) / (top - bottom) * (4 * _HEIGHT - 1)).round().astype(int)
+    dots = np.zeros((4 * _HEIGHT, 2 * width), dtype=bool)
+    dots[rows, columns] = True
+    codes = (dots.reshape(_HEIGHT, 4, width, 2) * _BRAILLE[:, None, :]).sum(axis=(1, 3))
     lines = ["".join(chr(0x2800 + code) if code else " " for code in line) for line in codes.tolist()]
     return _framed(lines, margins, left, right)
 
 
-def _histograms(u: Array, v: Array, values: Array, names: Sequence[str]) -> str:
+def _histograms(u: Array, v: Array, values: Array, names: Sequence[str], room: int) -> str:
     """Draw the histogram of u (n,), a line for each of the `values` of v (n,)."""
     left, right = limits(u)
-    lines, margins = [], []
+    margins = [f"{names[1]} = {_number(value)} ({np.mean(v == value):.1%})" for value in values[::-1]]
+    width = _inner_width(margins, room)
+    lines = []
     for value in values[::-1]:
-        counts, _ = np.histogram(u[v == value], _WIDTH, (left, right))
+        counts, _ = np.histogram(u[v == value], width, (left, right))
         levels = np.ceil(counts / max(counts.max(), 1) * (len(_LEVELS) - 1)).astype(int)
         lines.append("".join(_LEVELS[level] for level in levels.tolist()))
-        margins.append(f"{names[1]} = {_number(value)} ({np.mean(v == value):.1%})")
-    return f"{_framed(lines, margins, left, right)}\nhistograms of {names[0]} for each {names[1]}"
+    return _framed(lines, margins, left, right)
 
 
 def _counts(u: Array, v: Array, x_values: Array, y_values: Array, names: Sequence[str]) -> str:
@@ -79,15 +90,15 @@ def _counts(u: Array, v: Array, x_values: Array, y_values: Array, names: Sequenc
     return "\n".join(f"{row[0]:>{first}}" + "".join(f"{cell:>{width}}" for cell in row[1:]) for row in table)
 
 
-def _first_draw(side: Side) -> list[str]:
+def _first_draw(side: Side, height: int) -> list[str]:
     """Return the first draw of a side: its name and its image, or what it is where it is none."""
-    return [side.name, *_shades(luminance(side.draws[0]))] if side.is_image else [side.value(0)]
+    return [side.name, *_shades(luminance(side.draws[0]), height)] if side.is_image else [side.value(0)]
 
 
-def _shades(image: Array) -> list[str]:
+def _shades(image: Array, height: int) -> list[str]:
     """Draw an image (height, width) in shades, from its darkest pixel to its brightest; a character is 1 × 2."""
-    rows = min(_IMAGE_HEIGHT, image.shape[0])
-    columns = min(2 * _IMAGE_HEIGHT, max(1, round(2 * rows * image.shape[1] / image.shape[0])))
+    rows = min(height, image.shape[0])
+    columns = min(2 * height, max(1, round(2 * rows * image.shape[1] / image.shape[0])))
     resampled = _resample(_resample(image, rows).T, columns).T
     span = np.ptp(resampled) or 1.0
     levels = ((resampled - resampled.min()) / span * (len(_SHADES) - 1)).round().astype(int)
@@ -114,20 +125,14 @@ def _framed(lines: list[str], margins: list[str], left: float, right: float) -> 
             f"{'':>{indent}} ┌{'─' * width}┐",
             *(f"{margin:>{indent}} │{line}│" for margin, line in zip(margins, lines, strict=True)),
             f"{'':>{indent}} └{'─' * width}┘",
-            f"{'':>{indent}}  {ends[0]}{ends[1]:>{width - len(ends[0])}}",
+            f"{'':>{indent}}  {ends[0]} {ends[1]:>{max(width - len(ends[0]) - 1, 0)}}",
         ]
     )
 
 
-def _within(u: Array, v: Array) -> NDArray[np.bool_]:
-    (left, right), (bottom, top) = limits(u), limits(v)
-    inside: NDArray[np.bool_] = (left <= u) & (u <= right) & (bottom <= v) & (v <= top)
-    return inside
-
-
-def _outside(u: Array, v: Array) -> str:
-    count = int(np.sum(~_within(u, v)))
-    return f", {count} of them outside" if count else ""
+def _inner_width(margins: list[str], room: int) -> int:
+    """Return how many columns a frame has inside, in `room` characters with its margin."""
+    return max(8, min(_WIDTH, room - max(map(len, margins)) - 3))
 
 
 def _ends(low: float, high: float) -> tuple[str, str]:

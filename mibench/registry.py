@@ -10,6 +10,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from functools import cached_property
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -70,7 +71,13 @@ def build(kind: str, spec: Spec) -> Component:
 def task(spec: str) -> Task:
     """Return the task that `spec`, or an alias of one, names."""
     text = aliases().get(spec, spec)
-    return Task(cast(Distribution, build("task", parse(text))))
+    try:
+        return Task(cast(Distribution, build("task", parse(text))))
+    except SpecError:
+        near = get_close_matches(spec, aliases(), n=3, cutoff=0.75)
+        if not near:
+            raise
+        raise SpecError(f"there is no task {spec!r}; did you mean {' or '.join(near)}?") from None
 
 
 def estimator(spec: str) -> NamedEstimator:
@@ -111,8 +118,12 @@ def _find_components(module: ModuleType) -> list[tuple[Registry, str, type[Compo
             continue
         registry = ESTIMATORS
         cls: type[Component] | None = None
-        if inspect.isabstract(thing):
-            continue
+        ours = inspect.isclass(thing) and (issubclass(thing, Distribution) or hasattr(thing, "estimate"))
+        if ours and inspect.isabstract(thing):
+            missing = ", ".join(sorted(thing.__abstractmethods__))
+            raise MibenchError(
+                f"{name} in {module.__file__} lacks {missing}; give them, or begin the name of a base class with _"
+            )
         if inspect.isclass(thing) and issubclass(thing, Distribution):
             registry, cls = TASKS, thing
         elif inspect.isclass(thing) and callable(getattr(thing, "estimate", None)):
@@ -123,7 +134,8 @@ def _find_components(module: ModuleType) -> list[tuple[Registry, str, type[Compo
             found.append((registry, name, cls))
     if not found:
         raise MibenchError(
-            f"{module.__file__} defines no estimator; write a function (x, y) -> float or a class with estimate(x, y)"
+            f"{module.__file__} defines no estimator and no task; write a function (x, y) -> float, a class with "
+            "estimate(x, y), or a subclass of mibench.Distribution"
         )
     return found
 

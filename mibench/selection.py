@@ -43,6 +43,7 @@ def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
 
 def _split(patterns: str | Iterable[str], kind: str) -> list[str]:
     given = list(patterns) if isinstance(patterns, Iterable) and not isinstance(patterns, str) else [patterns]
+    given = [each.name if isinstance(each, Task | NamedEstimator) else each for each in given]
     for pattern in given:
         if not isinstance(pattern, str):
             raise SpecError(f"{kind}s must be strings, specs or 'all', got {pattern!r}; code goes into plugins=")

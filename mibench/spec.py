@@ -36,6 +36,8 @@ def parse(text: str) -> Spec:
 
     Raises `SpecError` where `text` is anything else.
     """
+    if not isinstance(text, str):
+        raise SpecError(f"a spec is a string, such as 'gaussian(d=2, mi=1)', got {text!r}")
     if not text.strip():
         raise SpecError("the spec is empty; write a name or a call, such as ksg or gaussian(d=2, mi=1)")
     if len(text) > MAX_LENGTH:

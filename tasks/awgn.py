@@ -15,6 +15,8 @@ from mibench.errors import SpecError
 from .pairs import IndependentPairs, root
 
 _MOST_LEVELS = 64
+_LEAST_SIGMA, _MOST_SIGMA = 1e-13, 1e6
+_FAINT = 100.0  # σ above which the output of any input is normal to 1e-17
 _REACH = 12.0  # standard deviations of the noise, beyond which its mass is below 10⁻³²
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
 
@@ -33,6 +35,11 @@ class AWGN(IndependentPairs):
     parameter: ClassVar[str] = "sigma"
     default_mi: ClassVar[float] = 0.5
     source: ClassVar[str] = "Shannon 1948; Ungerboeck 1982 (discrete amplitudes)"
+
+    def check_parameter(self, value: float) -> None:
+        """Raise `SpecError` unless `value` can be σ."""
+        if not _LEAST_SIGMA <= value <= _MOST_SIGMA:
+            raise SpecError(f"sigma must be from {_LEAST_SIGMA:g} to {_MOST_SIGMA:g}, got {value}")
 
     def check(self) -> None:
         """Raise `SpecError` unless levels is a number of amplitudes, given where there are any."""
@@ -54,7 +61,7 @@ class AWGN(IndependentPairs):
         return ("channel", "vector", self.input, *(["mixed-type"] if self.input == "discrete" else []))
 
     @property
-    def derivation(self) -> str:
+    def truth(self) -> str:
         """Closed form for Gaussian input, else by quadrature."""
         return "closed form" if self.input == "gaussian" else "Gauss–Legendre quadrature in one dimension"
 
@@ -148,6 +155,8 @@ def _gaussian_bound_less(log_density: Callable[[Array], Array], edge: float, sig
     `edge` is the largest input. The density of Y is even, and the normal one, of the same variance, reaches farther.
     """
     variance = 1 + sigma**2
+    if sigma > _FAINT:
+        return math.log1p(sigma**-2) / 2
     y, weights = _integrate(0.0, edge + _REACH * math.sqrt(variance), 16)
     log_output = log_density(y)
     log_normal = _log_normal(y / math.sqrt(variance)) - math.log(variance) / 2

@@ -30,7 +30,7 @@ class Blobs(ImageTask):
     latent: Distribution | None = None
 
     k: ClassVar[int] = 2
-    source: ClassVar[str] = "Butakov et al. 2024 (lossy compression); Butakov et al. 2024 (normalizing flows)"
+    published: ClassVar[str] = "Butakov et al. 2024 (lossy compression); Butakov et al. 2024 (normalizing flows)"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -64,8 +64,8 @@ class ColorBlobs(Blobs):
     """
 
     k: ClassVar[int] = 5
-    source: ClassVar[str] = "this package, after the grey blobs of Butakov et al. 2024"
-    tags: ClassVar[tuple[str, ...]] = ("image", "color")
+    published: ClassVar[str] = "this package, after the grey blobs of Butakov et al. 2024"
+    kinds: ClassVar[tuple[str, ...]] = ("image", "color")
 
     @property
     def image_shape(self) -> Shape:

@@ -12,7 +12,7 @@ from scipy.special import xlogy
 from mibench.distribution import Array
 from mibench.errors import SpecError
 
-from .checks import check_fraction
+from .checks import check_fraction, nearest_integer
 from .pairs import IndependentPairs
 
 _MOST_LEVELS = 2**40
@@ -58,6 +58,7 @@ class _Channel(IndependentPairs):
 
     def pair_log_ratio(self, x: Array, y: Array) -> Array:
         """Return ln m + ln p(y | x) (n, d) in nats."""
+        x, y = nearest_integer(x), nearest_integer(y)
         with np.errstate(divide="ignore"):
             differ = np.log(self._redraw)
         ratio: Array = np.where(x == y, np.log(self._count - self._redraw * (self._count - 1)), differ)

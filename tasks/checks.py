@@ -2,8 +2,12 @@
 
 import math
 
+import numpy as np
+
+from mibench.distribution import Array
 from mibench.errors import SpecError
 
+_NEAR = 1e-6
 _MOST = 100_000  # dimensions: one draw of more is no task for a table
 
 
@@ -31,3 +35,9 @@ def check_fraction(name: str, value: float) -> None:
     """Raise `SpecError` unless `value` is a probability."""
     if not 0 <= value <= 1:
         raise SpecError(f"{name} must be a probability, from 0 to 1, got {value}")
+
+
+def nearest_integer(labels: Array) -> Array:
+    """Return labels that the inverse of a map has left next to an integer as that integer, and others as they are."""
+    nearest = np.rint(labels)
+    return np.where(np.abs(labels - nearest) < _NEAR, nearest, labels)

@@ -13,7 +13,7 @@ from mibench.distribution import Array, Distribution, Draw, Shape
 from mibench.errors import MibenchError, SpecError
 
 from .channels import channel_mi, solve_channel
-from .checks import check_fraction, check_mi
+from .checks import check_fraction, check_mi, nearest_integer
 
 _CLASSES = 10
 _READER_ERROR = 21 / 1797  # of a nearest neighbour, each image left out in its turn
@@ -97,12 +97,8 @@ class Digits(Distribution):
 
     def log_density_ratio(self, x: Array, y: Array) -> Array:
         """Return the pointwise MI, (n,) in nats; raises `MibenchError` where an x is none of the images."""
-        class_of = _scans().class_of
-        try:
-            classes = np.array([class_of[image.tobytes()] for image in x])
-        except KeyError:
-            raise MibenchError("x must be images of this task; at least one is not of the 1797 digits") from None
-        return self._pointwise(classes, y[:, 0])
+        classes = classes_of(x)
+        return self._pointwise(classes, nearest_integer(y[:, 0]))
 
     def _pointwise(self, classes: np.ndarray, labels: np.ndarray) -> Array:
         """Return ln m + ln p(label | class); p(label | class) is r/m, and what is left to 1 where the two agree."""
@@ -112,6 +108,15 @@ class Digits(Distribution):
         return np.asarray(np.where(labels == classes, agree, differ))
 
 
+def classes_of(images: Array) -> np.ndarray:
+    """Return the digit (n,) that each of `images` (n, 8, 8) is; raises `MibenchError` where one is none of them."""
+    known = _scans().class_of
+    try:
+        return np.array([known[image.tobytes()] for image in np.rint(16 * images).astype(np.uint8)])
+    except KeyError:
+        raise MibenchError("x must be images of this task; at least one is not of the 1797 digits") from None
+
+
 @cache
 def _scans() -> _Scans:
     from sklearn.datasets import load_digits
@@ -119,5 +124,6 @@ def _scans() -> _Scans:
     found = load_digits()
     order = np.argsort(found.target, kind="stable")
     images, classes = found.images[order] / 16, found.target[order]
-    class_of = {image.tobytes(): int(label) for image, label in zip(images, classes, strict=True)}
+    scans = found.images[order].astype(np.uint8)
+    class_of = {scan.tobytes(): int(label) for scan, label in zip(scans, classes, strict=True)}
     return _Scans(images, np.bincount(classes), class_of)

@@ -29,7 +29,7 @@ class Ellipses(ImageTask):
     k: ClassVar[int] = 5
     smallest_size: ClassVar[int] = 3
     needs_size: ClassVar[str] = "so that the log-pixels tell a quadratic"
-    source: ClassVar[str] = "Butakov et al. 2024 (lossy compression)"
+    published: ClassVar[str] = "Butakov et al. 2024 (lossy compression)"
 
     def render(self, latents: Array) -> Array:
         """Return the images (n, size, size) of `latents` (n, 5)."""

@@ -11,7 +11,7 @@ from mibench.errors import SpecError
 from mibench.seeding import derive_seed
 
 from .checks import check_dimension
-from .linear import haar_orthogonal, mix
+from .linear import check_rotation, haar_orthogonal, mix
 from .maps import Map
 
 
@@ -33,11 +33,14 @@ class Embed(Map):
     def __post_init__(self) -> None:
         if self.dim is not None:
             check_dimension("dim", self.dim)
-        if self.noise_dims:
-            check_dimension("noise_dims", self.noise_dims)
+        if self.noise_dims < 0:
+            raise SpecError(f"noise_dims must be at least 0, got {self.noise_dims}")
         for side, shape in (("x", self.base.x_shape), ("y", self.base.y_shape)):
             if self.side in ("both", side) and (len(shape) != 1 or (self.dim or shape[0]) < shape[0]):
-                raise SpecError(f"embed needs {side} to be a vector of at most dim={self.dim} coordinates, got {shape}")
+                most = f" of at most dim={self.dim} coordinates" if self.dim else ""
+                raise SpecError(f"embed needs {side} to be a vector{most}, got one of shape {shape}")
+            if self.side in ("both", side):
+                check_rotation(self.mapped_shape(shape)[0])
         if self.smooth and self.dim is None:
             raise SpecError("smooth needs dim, the dimension of the curved manifold's space")
 
@@ -47,7 +50,7 @@ class Embed(Map):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` embedded draws of the base, each with noise of its own."""
-        x, y, pointwise = self.base.draw(n, rng)
+        x, y, pointwise = Draw(*self.base.draw(n, rng))
         return Draw(self._embed("x", x, rng), self._embed("y", y, rng), pointwise)
 
     def _embed(self, side: Literal["x", "y"], values: Array, rng: np.random.Generator) -> Array:
@@ -68,6 +71,11 @@ class Embed(Map):
         """Turn back, and return the first coordinates."""
         d = (self.base.x_shape if side == "x" else self.base.y_shape)[0]
         return mix(values, self._layers[side][0].T[:d])
+
+    @property
+    def truth(self) -> str:
+        """That of the base, to which the noise adds nothing."""
+        return f"{super().truth}{', beside independent noise' if self.noise_dims else ''}"
 
     @cached_property
     def _layers(self) -> dict[str, tuple[Array, Array, Array]]:

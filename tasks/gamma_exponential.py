@@ -12,8 +12,8 @@ from mibench.errors import SpecError
 
 from .elementary import exp, log
 from .pairs import IndependentPairs, root, rounded
+from .split import check_float64
 
-_MOST = 30.0  # nats of a pair, where ln X is of the order of e^30 and rounds by a thousandth
 _SERIES_FROM = 20.0  # of the shape, from where the asymptotic series is exact to float64
 _LEAST_LINEAR_SHAPE = 0.06  # a gamma variable of smaller shape underflows float64 more often than once in 10¹⁸ draws
 
@@ -36,11 +36,7 @@ class GammaExponential(IndependentPairs):
 
     def check(self) -> None:
         """Raise `SpecError` where the gamma variable underflows."""
-        if (most := float(self.shares.max())) > _MOST:
-            raise SpecError(
-                f"a pair can carry at most {_MOST:g} nats, got {most:.4g}: beyond, float64 does not hold its noise; "
-                "lower mi or kappa, or raise d"
-            )
+        check_float64(self.shares)
         shape = 1 / float(self.pair_parameters.max())
         if not self.log and shape < _LEAST_LINEAR_SHAPE:
             most = self.pair_mi(1 / _LEAST_LINEAR_SHAPE)

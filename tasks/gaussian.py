@@ -19,9 +19,9 @@ from mibench.seeding import derive_seed
 
 from .checks import check_dimension, check_mi, check_rho
 from .elementary import exp, expm1
-from .linear import haar_orthogonal, mix, reflect_mean_first
+from .linear import check_rotation, haar_orthogonal, mix, reflect_mean_first
 from .shapes import EqualDimensions
-from .split import check_seed_is_used, float64_caveat, split_mi
+from .split import check_float64, check_seed_is_used, split_mi, splits_at_random
 
 
 class CanonicalGaussian(Distribution):
@@ -31,11 +31,6 @@ class CanonicalGaussian(Distribution):
     @abstractmethod
     def pair_mi(self) -> Array:
         """The MI of each canonical pair, (min(d_x, d_y),) in nats."""
-
-    @property
-    def truth(self) -> str:
-        """Closed form; with the caveat of float64 where pairs are too close for it."""
-        return "closed form" + float64_caveat(float(self.pair_mi.max()))
 
     @cached_property
     def bases(self) -> tuple[Array | None, Array | None]:
@@ -95,12 +90,13 @@ class CanonicalGaussian(Distribution):
 
 @dataclass(frozen=True)
 class Gaussian(CanonicalGaussian):
-    """X, Y in R^d, standard normal, with one correlation in all corresponding components: I = −(d/2) ln(1 − ρ²).
+    """X, Y in R^d, standard normal, with correlated corresponding components, all alike unless `randomized`.
 
     `d` is 1 by default; `dx` and `dy` are the dimensions where they differ from it; min(dx, dy) components then
     correspond, and the others are independent. `randomized=True` splits the MI over the components at random.
-    `mixing="orthogonal"` rotates each side by a random orthogonal matrix, and `mixing="dense"` gives each side a
-    random covariance of condition number 10. What is random follows from the spec; `seed` says which it is.
+    `mixing="orthogonal"` rotates each side by a random orthogonal matrix, and `mixing="dense"` gives each side a random
+    covariance, of eigenvalues 1 to 10 before it is scaled to unit variances. What is random follows from the spec;
+    `seed` says which it is.
     """
 
     d: int | None = field(default=None, metadata=SHOWN)
@@ -119,12 +115,17 @@ class Gaussian(CanonicalGaussian):
             if getattr(self, name) is not None:
                 check_dimension(name, getattr(self, name))
         check_mi(self.mi)
-        check_seed_is_used(self.seed, self.randomized or self.mixing is not None, "randomized=True or mixing=...")
         dx, dy = self.dx or self.d or 1, self.dy or self.d or 1
+        randomized = splits_at_random(self.mi, min(dx, dy), self.randomized)
+        object.__setattr__(self, "randomized", randomized)
+        check_seed_is_used(self.seed, randomized or self.mixing is not None, "mixing, or randomized and MI to split")
+        if self.mixing is not None:
+            check_rotation(max(dx, dy))
         same = dx == dy  # one law, one name
         object.__setattr__(self, "d", dx if same else None)
         object.__setattr__(self, "dx", None if same else dx)
         object.__setattr__(self, "dy", None if same else dy)
+        check_float64(self.pair_mi)
 
     @property
     def x_shape(self) -> Shape:
@@ -139,7 +140,12 @@ class Gaussian(CanonicalGaussian):
     @property
     def tags(self) -> tuple[str, ...]:
         """Gaussian, and how it differs from plain pairs."""
-        return ("gaussian", "vector", *(["mixed"] if self.mixing else []), *(["uneven"] if self.randomized else []))
+        return (
+            "gaussian",
+            "vector",
+            *({"orthogonal": ["rotated"], "dense": ["dense"]}.get(self.mixing or "", [])),
+            *(["uneven"] if self.randomized else []),
+        )
 
     @property
     def mutual_information(self) -> float:
@@ -194,6 +200,7 @@ class GaussianDense(EqualDimensions, CanonicalGaussian):
             check_mi(self.mi)
         if self.rho is not None:
             check_rho(self.rho)
+        check_float64(self.pair_mi)
 
     @property
     def mutual_information(self) -> float:
@@ -262,6 +269,7 @@ class GaussianSparse(EqualDimensions, CanonicalGaussian):
             check_mi(self.mi)
         if self.rho is not None:
             check_rho(self.rho)
+        check_float64(self.pair_mi)
 
     @property
     def mutual_information(self) -> float:

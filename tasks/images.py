@@ -29,10 +29,11 @@ class ImageTask(Distribution):
     mi: float | None
     latent: Distribution | None
 
+    published: ClassVar[str]
     k: ClassVar[int]  # the number of latents of an image
     smallest_size: ClassVar[int] = 2
     needs_size: ClassVar[str] = ""  # why it is the smallest
-    tags: ClassVar[tuple[str, ...]] = ("image",)
+    kinds: ClassVar[tuple[str, ...]] = ("image",)
 
     def __post_init__(self) -> None:
         if not self.smallest_size <= self.size <= _LARGEST_SIZE:
@@ -47,6 +48,7 @@ class ImageTask(Distribution):
             object.__setattr__(self, "mi", 1.0)
         else:
             check_mi(self.mi)
+        assert self.latents is not None  # an MI that cannot be had is an error of the spec
 
     def _check_latent(self, latent: Distribution) -> None:
         if self.mi is not None:
@@ -84,6 +86,16 @@ class ImageTask(Distribution):
         return self.image_shape
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """What kind of image it is, and what its latents are where they are given."""
+        return (*self.kinds, *(self.latent.tags if self.latent else ()))
+
+    @property
+    def source(self) -> str:
+        """That of the images, and of the latents where they are given."""
+        return f"{self.published}; latents: {self.latent.source}" if self.latent else self.published
+
+    @property
     def mutual_information(self) -> float:
         """That of the latents, in nats."""
         return self.latents.mutual_information
@@ -113,7 +125,7 @@ class ImageTask(Distribution):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` pairs of images and the pointwise MI of their latents."""
-        u, v, pointwise = self.latents.draw(n, rng)
+        u, v, pointwise = Draw(*self.latents.draw(n, rng))
         return Draw(self.render(u), self.render(v), pointwise)
 
     def log_density_ratio(self, x: Array, y: Array) -> Array:

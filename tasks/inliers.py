@@ -15,9 +15,9 @@ from mibench.errors import SpecError
 from .checks import check_mi
 from .gaussian import GaussianSparse
 from .shapes import EqualDimensions
-from .split import float64_caveat
+from .split import FLOAT64_MI
 
-_MOST_PAIR_MI = 300.0  # nats of a Gaussian pair, beyond which its density ratio overflows float64
+_SMALLEST = 1e-12  # share of either part
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,13 @@ class Inliers(EqualDimensions):
     tags: ClassVar[tuple[str, ...]] = ("mixture", "gaussian", "vector", "sparse")
     formula: ClassVar[str] = "I = E ln(w r + 1 − w), w = 1 − independent_fraction, r the Gaussian density ratio"
     source: ClassVar[str] = "Czyż et al. 2023 (pointwise MI profiles; bend and mix models)"
+    truth: ClassVar[str] = "quadrature: the trapezoidal rule over the law of ln r, a difference of two chi-squares"
 
     def __post_init__(self) -> None:
-        if not 0 < self.independent_fraction < 1:
+        if not _SMALLEST <= self.independent_fraction <= 1 - _SMALLEST:
             raise SpecError(
-                f"independent_fraction must be above 0 and below 1, got {self.independent_fraction}; "
-                "at 0 it is gaussian_sparse, at 1 X and Y are independent"
+                f"independent_fraction must be from {_SMALLEST:g} to 1 − {_SMALLEST:g}, got "
+                f"{self.independent_fraction}; at 0 it is gaussian_sparse, at 1 X and Y are independent"
             )
         GaussianSparse(self.d, self.pairs, rho=self.rho)  # which checks them
         if self.rho is None and self.mi is None:
@@ -52,17 +53,11 @@ class Inliers(EqualDimensions):
             raise SpecError("give either rho or mi, such as inliers(d=5, pairs=2, rho=0.8)")
         if self.mi is not None:
             check_mi(self.mi)
-        if (most := self._pair_mi) > _MOST_PAIR_MI:
+        if self.mi is not None and (most := self._solved / self.pairs) > FLOAT64_MI:
             raise SpecError(
-                f"mi={self.mi} takes {most:.3g} nats in each Gaussian pair, and float64 holds {_MOST_PAIR_MI:g}; "
+                f"mi={self.mi} takes {most:.3g} nats in each Gaussian pair, and float64 holds {FLOAT64_MI:g}; "
                 "raise pairs, or lower mi or independent_fraction"
             )
-
-    @property
-    def truth(self) -> str:
-        """Quadrature; with the caveat of float64 where pairs are too close for it."""
-        caveat = float64_caveat(self._pair_mi)
-        return f"quadrature: the trapezoidal rule over the law of ln r, a difference of two chi-squares{caveat}"
 
     @property
     def mutual_information(self) -> float:
@@ -76,11 +71,11 @@ class Inliers(EqualDimensions):
         """The law of the correlated draws."""
         if self.mi is None:
             return GaussianSparse(self.d, self.pairs, rho=self.rho)
-        return GaussianSparse(self.d, self.pairs, mi=_solve(self.mi, self.pairs, 1 - self.independent_fraction))
+        return GaussianSparse(self.d, self.pairs, mi=self._solved)
 
     @property
-    def _pair_mi(self) -> float:
-        return float(self.gaussian.pair_mi[0])
+    def _solved(self) -> float:
+        return _solve(self.mi or 0.0, self.pairs, 1 - self.independent_fraction)
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` draws and their pointwise MI."""

@@ -15,11 +15,9 @@ from mibench.distribution import Array
 from mibench.errors import SpecError
 
 from . import normal
-from .checks import check_fraction
+from .checks import check_fraction, nearest_integer
 from .pairs import IndependentPairs, rounded
-from .split import split_mi
-
-_MOST_ENTROPY = 30.0  # nats; the cells of more labels are narrower than the resolution of their position
+from .split import FLOAT64_MI, split_mi
 
 
 class LabelLaw(NamedTuple):
@@ -46,8 +44,8 @@ class LabelLaw(NamedTuple):
 
 def law_of_entropy(entropy: float) -> LabelLaw:
     """Return ⌈e^H⌉ labels, equally likely but for one no likelier, whose entropy is H = `entropy` nats."""
-    if entropy > _MOST_ENTROPY:
-        raise SpecError(f"mi must be at most {_MOST_ENTROPY:g} nats of labels in a pair, got {entropy:.6g}")
+    if entropy > FLOAT64_MI:
+        raise SpecError(f"mi must be at most {FLOAT64_MI:g} nats of labels in a pair, got {entropy:.6g}")
     count = max(1, math.ceil(math.exp(entropy) * (1 - 1e-13)))
     if entropy >= math.log(count):
         return LabelLaw(count, 1 / count, 1 / count)
@@ -68,8 +66,8 @@ class _Labels(IndependentPairs):
 
     def check_parameter(self, value: float) -> None:
         """Raise `SpecError` unless `value` is a number of labels."""
-        if not 1 <= value <= math.exp(_MOST_ENTROPY):
-            raise SpecError(f"levels must be from 1 to e^{_MOST_ENTROPY:g}, got {value}")
+        if not 1 <= value <= math.exp(FLOAT64_MI):
+            raise SpecError(f"levels must be from 1 to e^{FLOAT64_MI:g}, got {value}")
 
     @property
     def _laws(self) -> list[LabelLaw]:
@@ -117,7 +115,7 @@ class Quantized(_Labels):
 
     def pair_log_ratio(self, x: Array, y: Array) -> Array:
         """Return −ln p(y) (n, d) in nats; −∞ where y is not the label of x."""
-        labels = self._label(y) if self.unit else y
+        labels = self._label(y) if self.unit else nearest_integer(y)
         expected = self._label(x if self.unit else normal.cdf(x))
         return np.where(labels == expected, -self._log_probability(labels), -np.inf)
 
@@ -180,7 +178,8 @@ class RareEvent(_Labels):
         rest = _columns(rng.random((n, self.d)), [law.label for law in self._laws]) + 1
         labels = np.where(fails, 0.0, rest)
         u, v = rng.random((2, n, self.d))
-        return labels + u, labels + v, -self._log_probability(labels)
+        below = np.nextafter(labels + 1, 0)  # where a large label plus u would round up to the next
+        return np.minimum(labels + u, below), np.minimum(labels + v, below), -self._log_probability(labels)
 
     def pair_log_ratio(self, x: Array, y: Array) -> Array:
         """Return −ln p(label) (n, d) in nats; −∞ where the labels of x and y differ."""

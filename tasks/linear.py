@@ -3,8 +3,18 @@
 import numpy as np
 
 from mibench.distribution import Array
+from mibench.errors import SpecError
 
 _CACHED = 1 << 14  # numbers that stay in the cache while a chunk of rows is summed
+
+
+_LARGEST_ROTATION = 1000  # dimensions; a larger rotation takes minutes to find and to apply
+
+
+def check_rotation(d: int) -> None:
+    """Raise `SpecError` where a rotation of `d` dimensions is too large to be drawn."""
+    if d > _LARGEST_ROTATION:
+        raise SpecError(f"a rotation takes at most {_LARGEST_ROTATION} dimensions, got {d}; lower d, or do not mix")
 
 
 def mix(rows: Array, matrix: Array) -> Array:

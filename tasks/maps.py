@@ -16,6 +16,9 @@ from mibench.errors import MibenchError, SpecError
 from . import normal
 from .elementary import arcsinh, power, sin
 
+_LEAST_POWER, _MOST_POWER = 0.05, 20.0  # exponents that leave float64 apart what it told apart
+_LEAST_SCALE, _MOST_SHIFT = 1e-100, 1e9
+
 
 class OnBase(Distribution):
     """A law made from another one, `base`, of which it keeps all that it does not change."""
@@ -90,7 +93,7 @@ class Map(OnBase):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` mapped draws of the base."""
-        x, y, pointwise = self.base.draw(n, rng)
+        x, y, pointwise = Draw(*self.base.draw(n, rng))
         return Draw(self._apply("x", x, inverse=False), self._apply("y", y, inverse=False), pointwise)
 
     def log_density_ratio(self, x: Array, y: Array) -> Array:
@@ -146,6 +149,11 @@ class Uniform(Map):
     def __post_init__(self) -> None:
         if self.df is not None and self.df <= 0:
             raise SpecError(f"df must be above 0, got {self.df}")
+        if self.df is None and "heavy-tailed" in self.base.tags and "asinh" not in self.base.tags:
+            raise SpecError(
+                f"the normal CDF of tails as heavy as those of {self.base} rounds to 0 or 1; give their df, as in "
+                "uniform(student(df=3), df=3)"
+            )
 
     @property
     def support(self) -> str:
@@ -158,7 +166,7 @@ class Uniform(Map):
         if not ((mapped > 0) & (mapped < 1)).all():
             raise MibenchError(
                 f"float64 rounds the CDF of {side} to 0 or 1, where tails are this heavy; "
-                "give the df of a Student base, or shorten the tails first, as in uniform(asinh(...))"
+                "for a Student base give its df"
             )
         return mapped
 
@@ -174,8 +182,8 @@ class Power(Map):
     alpha: float = field(default=2.0, metadata=SHOWN)
 
     def __post_init__(self) -> None:
-        if self.alpha <= 0:
-            raise SpecError(f"alpha must be above 0, got {self.alpha}")
+        if not _LEAST_POWER <= self.alpha <= _MOST_POWER:
+            raise SpecError(f"alpha must be from {_LEAST_POWER:g} to {_MOST_POWER:g}, got {self.alpha}")
 
     def map(self, side: Literal["x", "y"], values: Array) -> Array:
         """Return sign(x)|x|^α of each coordinate."""
@@ -196,8 +204,12 @@ class Affine(Map):
     published: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
-        if self.scale == 0:
-            raise SpecError("scale must not be 0, which would leave a constant")
+        if not _LEAST_SCALE <= abs(self.scale) <= 1 / _LEAST_SCALE:
+            raise SpecError(f"scale must be from {_LEAST_SCALE:g} to {1 / _LEAST_SCALE:g} in size, got {self.scale}")
+        if abs(self.shift) > _MOST_SHIFT * abs(self.scale):
+            raise SpecError(
+                f"shift must be at most {_MOST_SHIFT:g} times scale, as float64 would round x away, got {self.shift}"
+            )
 
     def map(self, side: Literal["x", "y"], values: Array) -> Array:
         """Return shift + scale · x of each coordinate."""

@@ -16,6 +16,7 @@ from mibench.spec import Spec, parse
 from .elementary import exp, log, log1p, logit, tan
 from .maps import Map
 
+_PROBES, _TOLERANCE = np.linspace(0.01, 0.99, 99), 1e-8  # probabilities that must come back through the quantiles
 _SMALLEST, _LARGEST = np.finfo(float).tiny, 1 - np.finfo(float).epsneg
 
 
@@ -68,7 +69,7 @@ class Margins(Map):
 
     def invert(self, side: Literal["x", "y"], values: Array) -> Array:
         """Return the distribution function at each coordinate, kept within (0, 1) where it rounds to an end."""
-        return np.clip(self._margins[side].distribution.cdf(values), _SMALLEST, _LARGEST)
+        return np.asarray(np.clip(self._margins[side].distribution.cdf(values), _SMALLEST, _LARGEST))
 
 
 class _Margin:
@@ -77,20 +78,18 @@ class _Margin:
     def __init__(self, side: str, text: str) -> None:
         call = parse(text)
         name = _ALIASES.get(call.name, call.name)
-        family = getattr(stats, name, None)
-        if not isinstance(family, stats.rv_continuous):
-            raise SpecError(f"{side} names no distribution {call.name!r} of scipy.stats; {suggest(name, _names())}")
-        shapes = [word.strip() for word in (family.shapes or "").split(",") if word.strip()]
+        family = getattr(stats, name)
+        shapes = _shapes(family)
         values = _bind(side, call, [*shapes, "loc", "scale"])
-        if missing := [shape for shape in shapes if shape not in values]:
-            raise SpecError(f"{side}={text!r} needs {missing[0]}; write {side}='{call.name}({', '.join(shapes)})'")
         self.distribution = family(**values)
         with np.errstate(all="ignore"):
-            median = self.distribution.ppf(0.5)
-        if not np.isfinite(median):
+            probes = self.distribution.cdf(self.distribution.ppf(_PROBES))
+        if not np.isfinite(probes).all():
             raise SpecError(
                 f"{side}={text!r} is not a distribution: {', '.join(values)} must be in the range of scipy's"
             )
+        if np.abs(probes - _PROBES).max() > _TOLERANCE:
+            raise SpecError(f"float64 cannot tell the values of {side}={text!r} apart; choose a margin less narrow")
         self._standard = _QUANTILES.get(name)
         self._shapes = [values[shape] for shape in shapes]
         self._loc, self._scale = values.get("loc", 0.0), values.get("scale", 1.0)
@@ -99,7 +98,7 @@ class _Margin:
         """Return F⁻¹ of each u."""
         if self._standard is None:
             return np.asarray(self.distribution.ppf(u))
-        return self._standard(u, *self._shapes) * self._scale + self._loc
+        return np.asarray(self._standard(u, *self._shapes) * self._scale + self._loc)
 
 
 def _bind(side: str, call: Spec, names: list[str]) -> dict[str, float]:
@@ -123,7 +122,19 @@ def _canonical(side: str, text: str) -> str:
         call = parse(text)
     except SpecError as error:
         raise SpecError(f"{side} must be a distribution of scipy.stats, such as 't(3)': {error}") from None
-    return str(Spec("normal" if call.name == "norm" else call.name, call.args, call.kwargs))
+    family = getattr(stats, _ALIASES.get(call.name, call.name), None)
+    if not isinstance(family, stats.rv_continuous):
+        raise SpecError(f"{side} names no distribution {call.name!r} of scipy.stats; {suggest(call.name, _names())}")
+    shapes = _shapes(family)
+    values = _bind(side, call, [*shapes, "loc", "scale"])
+    moved = {name: values[name] for name, usual in (("loc", 0), ("scale", 1)) if values.get(name, usual) != usual}
+    if missing := [shape for shape in shapes if shape not in values]:
+        raise SpecError(f"{side}={text!r} needs {missing[0]}; write {side}='{call.name}({', '.join(shapes)})'")
+    return str(Spec("normal" if call.name == "norm" else call.name, tuple(values[shape] for shape in shapes), moved))
+
+
+def _shapes(family: Any) -> list[str]:
+    return [word.strip() for word in (family.shapes or "").split(",") if word.strip()]
 
 
 def _names() -> list[str]:

@@ -27,8 +27,8 @@ class NuisanceBlobs(Blobs):
 
     smallest_size: ClassVar[int] = 5
     needs_size: ClassVar[str] = "so that the background can be told from the blob"
-    source: ClassVar[str] = "this package, after the blobs of Butakov et al. 2024"
-    tags: ClassVar[tuple[str, ...]] = ("image", "nuisance")
+    published: ClassVar[str] = "this package, after the blobs of Butakov et al. 2024"
+    kinds: ClassVar[tuple[str, ...]] = ("image", "nuisance")
 
     def __post_init__(self) -> None:
         super().__post_init__()

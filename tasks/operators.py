@@ -39,7 +39,7 @@ class Swap(OnBase):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` draws of the base, with sides exchanged."""
-        x, y, pointwise = self.base.draw(n, rng)
+        x, y, pointwise = Draw(*self.base.draw(n, rng))
         return Draw(y, x, pointwise)
 
     def log_density_ratio(self, x: Array, y: Array) -> Array:
@@ -74,7 +74,7 @@ class Independent(OnBase):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return X of `n` draws of the base and Y of `n` others."""
-        return Draw(self.base.draw(n, rng).x, self.base.draw(n, rng).y, np.zeros(n))
+        return Draw(self.base.draw(n, rng)[0], self.base.draw(n, rng)[1], np.zeros(n))
 
     def log_density_ratio(self, x: Array, y: Array) -> Array:
         """Return zeros (n,)."""
@@ -137,7 +137,7 @@ class Join(Distribution):
 
     def draw(self, n: int, rng: np.random.Generator) -> Draw:
         """Return `n` draws of both."""
-        one, other = self.first.draw(n, rng), self.second.draw(n, rng)
+        one, other = Draw(*self.first.draw(n, rng)), Draw(*self.second.draw(n, rng))
         x, y = (np.concatenate(sides, axis=1) for sides in ((one.x, other.x), (one.y, other.y)))
         if one.pointwise_mi is None or other.pointwise_mi is None:
             return Draw(x, y, None)

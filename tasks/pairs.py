@@ -17,9 +17,7 @@ from mibench.errors import SpecError
 
 from .checks import check_dimension, check_mi
 from .shapes import EqualDimensions
-from .split import check_seed_is_used, float64_caveat, split_mi
-
-_MOST_PAIR_MI = 200.0  # nats; e^I must stay well within float64
+from .split import check_float64, check_seed_is_used, split_mi, splits_at_random
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,6 @@ class IndependentPairs(EqualDimensions):
 
     parameter: ClassVar[str]  # the field that holds the family's own parameter
     default_mi: ClassVar[float] = 1.0
-    derivation: ClassVar[Any] = "closed form"
     tags: ClassVar[Any] = ("vector",)
 
     def __post_init__(self) -> None:
@@ -49,14 +46,15 @@ class IndependentPairs(EqualDimensions):
             raise SpecError(f"give either mi or {self.parameter}, not both")
         if given is not None and self.randomized:
             raise SpecError(f"randomized needs mi; with {self.parameter} every pair is the same")
-        check_seed_is_used(self.seed, self.randomized, "randomized=True")
+        randomized = splits_at_random(self.mi or 0.0, self.d, self.randomized)
+        object.__setattr__(self, "randomized", randomized)  # one law, one name
+        check_seed_is_used(self.seed, randomized, "randomized=True and d of at least 2")
         if given is None:
             check_mi(self.mi or 0.0)
-            if self.shares.max() > _MOST_PAIR_MI:
-                raise SpecError(f"mi must be at most {_MOST_PAIR_MI:g} nats a pair, got {self.shares.max():.6g}")
         else:
             self.check_parameter(given)
         self.check()
+        check_float64(self.shares)
         assert self.pair_parameters is not None  # a wanted MI that cannot be had is an error of the spec
 
     def check(self) -> None:
@@ -66,11 +64,6 @@ class IndependentPairs(EqualDimensions):
         """Raise `SpecError` unless `value` can be the family's parameter."""
         if not 1e-100 <= value <= 1e100:
             raise SpecError(f"{self.parameter} must be a positive number, from 1e-100 to 1e100, got {value}")
-
-    @property
-    def truth(self) -> str:
-        """Closed form; with the caveat of float64 where a pair carries more than it can hold."""
-        return str(self.derivation) + float64_caveat(float(self.shares.max()))
 
     @property
     def mutual_information(self) -> float:

@@ -10,6 +10,7 @@ from scipy.special import entr, gammaln, psi
 from mibench.distribution import Array
 from mibench.errors import SpecError
 
+from .checks import nearest_integer
 from .pairs import IndependentPairs, root
 
 _COUNTS = 80  # terms of the sum over counts, whose tail is below 2⁻⁷⁰
@@ -31,7 +32,7 @@ class ZeroInflatedPoisson(IndependentPairs):
     formula: ClassVar[str] = "I = Σ_j Σ_k −P(k) ln P(k) + ∫₀^∞ e^(−x) P(k|x) ln P(k|x) dx"
     source: ClassVar[str] = "Gao et al. 2017; Czyż et al. 2023 (Beyond Normal)"
     tags: ClassVar[tuple[str, ...]] = ("mixed-type", "vector", "counts")
-    derivation: ClassVar[str] = "exact summation, each integral in closed form"
+    truth: ClassVar[str] = "exact summation, each integral in closed form"
 
     def check_parameter(self, value: float) -> None:
         """Raise `SpecError` unless `value` is a probability below 1."""
@@ -61,7 +62,7 @@ class ZeroInflatedPoisson(IndependentPairs):
 
     def pair_log_ratio(self, x: Array, y: Array) -> Array:
         """Return ln p(y | x) − ln p(y) (n, d) in nats."""
-        p = self.pair_parameters
+        p, y = self.pair_parameters, nearest_integer(y)
         zero = np.log(p + (1 - p) * np.exp(-x)) - np.log1p(-(1 - p) / 2)
         count = y * np.log(2 * x) - gammaln(y + 1) - x + math.log(2)
         ratio: Array = np.where(y == 0, zero, count)

@@ -30,7 +30,7 @@ class Rectangles(ImageTask):
     k: ClassVar[int] = 4
     smallest_size: ClassVar[int] = 15
     needs_size: ClassVar[str] = "so that the shortest side has a pixel of full brightness between its edges,"
-    source: ClassVar[str] = "Butakov et al. 2024 (lossy compression); Butakov et al. 2024 (normalizing flows)"
+    published: ClassVar[str] = "Butakov et al. 2024 (lossy compression); Butakov et al. 2024 (normalizing flows)"
 
     def render(self, latents: Array) -> Array:
         """Return the images (n, size, size) of `latents` (n, 4): u₁, u₂ of the rows, then of the columns."""

@@ -9,6 +9,7 @@ import numpy as np
 from mibench.distribution import Array
 from mibench.errors import SpecError
 
+from .checks import nearest_integer
 from .pairs import IndependentPairs, root
 
 _MOST_LEVELS = 10**6
@@ -75,8 +76,10 @@ class SmoothedDiscrete(IndependentPairs):
 
     def pair_log_ratio(self, x: Array, y: Array) -> Array:
         """Return the pointwise MI (n, d) in nats; −∞ where y is out of the reach of x."""
+        x = nearest_integer(x)
         noise = y - x
-        possible = (noise >= 0) & (noise <= self.pair_parameters)
+        tolerance = 1e-9 * np.maximum(1, np.abs(y))
+        possible = (noise >= -tolerance) & (noise <= self.pair_parameters + tolerance)
         return np.where(possible, self._log_ratio(x, np.clip(noise, 0, self.pair_parameters)), -np.inf)
 
     def _log_ratio(self, x: Array, noise: Array) -> Array:

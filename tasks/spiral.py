@@ -9,6 +9,7 @@ from mibench.errors import SpecError
 from .elementary import cos, sin
 from .maps import Map
 
+_MOST_SPEED = 1e4  # radians by squared length
 _PLANES = {"x": (0, 1), "y": (1, 2)}
 
 
@@ -22,6 +23,8 @@ class Spiral(Map):
     speed: float | None = None
 
     def __post_init__(self) -> None:
+        if self.speed is not None and not 0 < abs(self.speed) <= _MOST_SPEED:
+            raise SpecError(f"speed must be a number other than 0, at most {_MOST_SPEED:g} in size, got {self.speed}")
         for side, shape in (("x", self.x_shape), ("y", self.y_shape)):
             needed = max(_PLANES[side]) + 1
             if self.side in ("both", side) and (len(shape) != 1 or shape[0] < needed):

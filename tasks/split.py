@@ -7,12 +7,18 @@ from mibench.distribution import Array
 from mibench.errors import SpecError
 from mibench.seeding import derive_seed
 
-_FLOAT64_MI = 34.0  # nats of a pair, beyond which e^(−I) is below the resolution of float64
+FLOAT64_MI = (
+    30.0  # nats of a pair, where e^(−I) is some hundred times the resolution of float64; beyond, draws carry less
+)
 
 
-def float64_caveat(pair_mi: float) -> str:
-    """Return what is to be added to the truth where `pair_mi`, in nats, is more than float64 draws of a pair hold."""
-    return "; float64 rounds y onto x, so that these draws carry less" if pair_mi > _FLOAT64_MI else ""
+def check_float64(shares: Array) -> None:
+    """Raise `SpecError` where a pair would carry more MI than its float64 draws can hold."""
+    if (most := float(shares.max())) > FLOAT64_MI:
+        raise SpecError(
+            f"a pair of coordinates can carry at most {FLOAT64_MI:g} nats, got {most:.6g}: beyond, float64 rounds y "
+            "onto x, and the draws carry less than they should; lower mi, or raise d"
+        )
 
 
 def split_mi(component: Component, mi: float, parts: int, randomized: bool) -> Array:
@@ -25,6 +31,11 @@ def split_mi(component: Component, mi: float, parts: int, randomized: bool) -> A
     shares = np.random.default_rng(derive_seed("split", str(component))).standard_exponential(parts)
     split: Array = mi * (shares / shares.sum())
     return split
+
+
+def splits_at_random(mi: float, parts: int, randomized: bool) -> bool:
+    """Return whether `randomized` makes a law of its own: there must be MI, and parts to split it over."""
+    return randomized and parts > 1 and mi > 0
 
 
 def check_seed_is_used(seed: int, used: bool, needs: str) -> None:

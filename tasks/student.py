@@ -16,7 +16,8 @@ from .checks import check_mi
 from .elementary import gamma
 from .gaussian import Gaussian
 
-_LEAST_DF, _MOST_DF = 0.1, 1e6  # below, draws overflow float64; above, the excess is lost in rounding
+_LEAST_DF, _MOST_DF = 0.1, 1e6  # below, draws overflow float64
+_SERIES_FROM = 200.0  # degrees of freedom, where the next term is below 1e-11 of the sum
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Student(Distribution):
                     f"mi must be at least {self.excess:.12g} nats, which the common scale of {self._dx} + {self._dy} "
                     f"coordinates with df={self.df:g} carries by itself, got {self.mi}; raise df or mi"
                 )
-        for name in ("d", "dx", "dy"):
+        for name in ("d", "dx", "dy", "randomized"):
             object.__setattr__(self, name, getattr(self.core, name))
 
     @property
@@ -76,11 +77,6 @@ class Student(Distribution):
         return ("student", "heavy-tailed", *self.core.tags[1:])
 
     @property
-    def truth(self) -> str:
-        """That of the Gaussian."""
-        return self.core.truth
-
-    @property
     def mutual_information(self) -> float:
         """I(X; Y) in nats."""
         return self.excess if self.mi is None else self.mi
@@ -88,8 +84,13 @@ class Student(Distribution):
     @cached_property
     def excess(self) -> float:
         """The MI that the common scale carries, in nats: what is left where z is uncorrelated."""
-        nu = self.df
-        return _c(nu) + _c(nu + self._dx + self._dy) - _c(nu + self._dx) - _c(nu + self._dy)
+        nu, dx, dy = self.df, self._dx, self._dy
+        if nu < _SERIES_FROM:
+            return _c(nu) + _c(nu + dx + dy) - _c(nu + dx) - _c(nu + dy)
+        # the terms of Stirling's series of c(m) in ln m and in powers of 1/m
+        powers = (((1 / 3), 1), (-4 / 45, 3), (16 / 105, 5))
+        rest = sum(a * (nu**-k - (nu + dx) ** -k - ((nu + dy) ** -k - (nu + dx + dy) ** -k)) for a, k in powers)
+        return rest - math.log1p(-dx * dy / ((nu + dx) * (nu + dy))) / 2
 
     @cached_property
     def core(self) -> Gaussian:

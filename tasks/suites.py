@@ -69,16 +69,15 @@ _BMI40 = {
 }
 BMI40 = Suite(name="bmi40", version=1, tasks=tuple(_BMI40.values()), aliases=_BMI40)
 
-_UNEVEN = "mixing='orthogonal', randomized=True"
 MUTINFO_LOWDIM = Suite(
     name="mutinfo_lowdim",
     version=1,
     tasks=tuple(
-        family.format(d=d, mi=mi)
+        family.format(d=d, mi=mi, uneven=", randomized=True" if d > 1 and mi > 0 else "")
         for family in (
-            f"gaussian(d={{d}}, mi={{mi}}, {_UNEVEN})",
-            f"uniform(gaussian(d={{d}}, mi={{mi}}, {_UNEVEN}))",
-            "smoothed_uniform(d={d}, mi={mi}, randomized=True)",
+            "gaussian(d={d}, mi={mi}, mixing='orthogonal'{uneven})",
+            "uniform(gaussian(d={d}, mi={mi}, mixing='orthogonal'{uneven}))",
+            "smoothed_uniform(d={d}, mi={mi}{uneven})",
             "gamma_exponential(d={d}, mi={mi}, log=True)",
         )
         for d in (1, 2, 3)

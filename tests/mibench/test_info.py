@@ -52,10 +52,10 @@ def test_the_facts_of_a_task():
     task = mibench.task("gaussian_dense(d=2, rho=0.5)")
     facts = describe(find("gaussian_dense(d=2, rho=0.5)"))
     assert facts["task"] == task.name
-    assert facts["mutual information"] == f"{task.mutual_information:.12g} nats"
+    assert facts["mutual_information"] == task.mutual_information
     assert facts["truth"] == task.truth
     assert facts["source"] == task.source
-    assert facts["x shape"] == facts["y shape"] == "(2,)"
+    assert facts["x_shape"] == facts["y_shape"] == (2,)
     assert facts["tags"] == task.tags
     assert facts["fingerprint"] == task.fingerprint
     assert "the same correlation ρ" in facts["law"]
@@ -63,7 +63,7 @@ def test_the_facts_of_a_task():
 
 def test_a_formula_and_a_standard_error_are_said_where_there_are_any():
     facts = describe(Task(Guess()))
-    assert facts["mutual information"] == "1.25 ± 0.0032 nats"
+    assert (facts["mutual_information"], facts["mi_std_error"]) == (1.25, pytest.approx(0.0032, abs=2e-5))
     assert facts["formula"] == "I = 5/4"
     assert "formula" not in describe(Task(Both()))
 
@@ -89,6 +89,7 @@ def test_what_is_printed(cli):
     done = cli("info", CHAIN, "--picture")
     said = done.stdout
     assert said.splitlines()[0].split(None, 1) == ["task:", CHAIN]
+    assert max(map(len, said.splitlines())) <= 100
     assert "mutual information: 2 nats\n" in said
     assert "gaussian: X, Y in R^d" in said
     assert said.endswith(f"\n\n{picture.draw(mibench.task(CHAIN))}\n")
@@ -100,8 +101,10 @@ def test_a_pipe_gets_no_picture_unasked_and_json_none_at_all(cli):
     assert plain == cli("info", CHAIN, "--no-picture").stdout
     assert "draws, seed 0" not in plain
     facts = json.loads(cli("info", CHAIN, "--json", "--picture").stdout)
-    assert facts["mutual information"] == "2 nats"
-    assert list(facts)[:3] == ["task", "law", "mutual information"]
+    assert facts["mutual_information"] == 2
+    assert list(facts)[:3] == ["task", "law", "mutual_information"]
+    assert facts["x_shape"] == [3]
+    assert facts["parameters"]["side"] == "both"
 
 
 def on_terminal(*words):
@@ -176,11 +179,17 @@ def test_a_family_that_needs_arguments_is_described_without_them():
 def test_a_suite_is_its_version_and_its_tasks(cli):
     suite = catalogue.suites()["core"]
     facts = describe(find("core"))
-    assert (facts["suite"], facts["version"], facts["number of tasks"]) == ("core", suite.version, len(suite.tasks))
-    assert facts["tasks"] == {spec: f"{mibench.task(spec).mutual_information:.12g} nats" for spec in suite.tasks}
+    assert (facts["suite"], facts["version"], facts["number_of_tasks"]) == ("core", suite.version, len(suite.tasks))
+    assert facts["tasks"] == {spec: mibench.task(spec).mutual_information for spec in suite.tasks}
     lines = cli("info", "core").stdout.splitlines()
     assert len(lines) == 3 + len(suite.tasks)
-    assert lines[-1].split() == [*suite.tasks[-1].split(), *facts["tasks"][suite.tasks[-1]].split()]
+    assert lines[-1].split() == [*suite.tasks[-1].split(), f"{facts['tasks'][suite.tasks[-1]]:.12g}", "nats"]
+
+
+def test_a_suite_of_another_benchmark_shows_its_names(cli):
+    aliases = describe(find("bmi40"))["aliases"]
+    assert aliases["student-identity-3-3-2"] == "student(d=3, df=2)"
+    assert "student-identity-3-3-2" in cli("info", "bmi40").stdout
 
 
 def test_a_list_shows_the_families_and_counts_the_tasks_of_suites(cli):
@@ -201,7 +210,9 @@ def test_a_pattern_and_json_give_everything(cli):
         assert f"suite {suite}" in listed
     assert "mibench info SUITE" not in listed
     rows = json.loads(cli("list", "tasks", "--json").stdout)
-    assert [(row["name"], row["from"]) for row in rows if row["from"]] == [(a, f"suite {b}") for a, b in members]
+    found = [(row["name"], row["from"]) for row in rows if row["from"] and row["kind"] == "task"]
+    assert found == [(spec, f"suite {suite}") for spec, suite in members]
+    assert "of student(d=3, df=2)" in cli("list", "tasks", "student-id*").stdout
     for line, (name, suite) in zip(cli("list", "suites").stdout.splitlines(), catalogue.suites().items(), strict=True):
         assert line.split() == ["suite", name, "version", f"{suite.version},", str(len(suite.tasks)), "tasks"]
 

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -110,12 +111,19 @@ def dots(text):
     }
 
 
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
 @EVERY
-def test_a_picture_is_plain_text_that_fits_a_terminal_and_follows_from_the_task(task):
+@pytest.mark.parametrize(("columns", "widest"), [(30, 30), (45, 45), (80, 79), (200, 79)])
+def test_a_picture_is_plain_text_that_fits_a_terminal_and_follows_from_the_task(task, columns, widest, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
     text = picture.draw(task)
-    assert max(map(len, text.splitlines())) <= 79
+    assert max(map(len, text.splitlines())) <= widest
     assert all(char.isprintable() or char == "\n" for char in text)
-    assert "seed 0" in text.splitlines()[-1]
+    assert "seed 0" in " ".join(text.splitlines()[-3:])
     assert picture.draw(task) == text
 
 
@@ -135,7 +143,8 @@ def test_the_dots_of_a_scatter_are_the_draws():
 
 def test_vectors_are_shown_by_their_first_coordinates():
     text = picture.draw(mibench.task("gaussian(mi=1, dx=2, dy=5)"))
-    assert "y[0] against x[0]" in text
+    said = "y[0] against x[0]; 1000 draws, seed 0; the first of 2 coordinates of x; the first of 5 coordinates of y"
+    assert " ".join(text.splitlines()[-2:]) == said
     assert len(dots(text)) > 500
 
 
@@ -183,7 +192,15 @@ def test_large_images_are_averaged():
 
 def test_heavy_tails_are_cut_and_said_so_and_discrete_ones_are_not():
     rng = np.random.default_rng(0)
-    assert "of them outside" in picture.draw(TOYS[6])
+    x, y = (side[:, 0] for side in TOYS[6].sample(1000, seed=0))
+    inside = view.within(x, y)
+    assert 900 < inside.sum() < 1000
+    said = f"1000 draws, seed 0; {1000 - inside.sum()} outside"
+    assert said in picture.draw(TOYS[6])
+    drawn = figure.make(TOYS[6])
+    assert drawn.get_supxlabel() == said
+    (points,) = drawn.axes[2].collections
+    np.testing.assert_array_equal(points.get_offsets(), np.stack([x, y], axis=1)[inside])
     normal, cauchy = rng.normal(size=1000), rng.standard_cauchy(1000)
     assert view.limits(normal) == (normal.min(), normal.max())
     low, high = view.limits(cauchy)
@@ -215,7 +232,7 @@ def test_the_title_is_the_spec_and_the_mi(task):
     spec, mi = figure.make(task).get_suptitle().rsplit("\n", 1)
     assert spec.replace("\n", " ") == task.name
     assert mi.startswith(f"I(X; Y) = {task.mutual_information:.4g}")
-    assert mi.endswith("0.5 ± 0.012 nats" if task.name == "Colour" else " nats")
+    assert mi.endswith("0.500 ± 0.012 nats" if task.name == "Colour" else " nats")
 
 
 def test_a_long_title_is_wrapped_and_no_mathematics(tmp_path):
@@ -249,10 +266,56 @@ def test_discrete_sides_become_bars_discs_and_violins():
     (discs,) = pair[1, 0].collections
     counts = [np.sum((x == a) & (y == b)) for a, b in discs.get_offsets()]
     np.testing.assert_allclose(discs.get_sizes() / discs.get_sizes().max(), np.array(counts) / max(counts))
-    assert len(label[1, 0].patches) == 2
-    assert [bar.get_height() for bar in label[1, 1].patches] == [
-        np.sum(TOYS[1].sample(1000)[1] == value) for value in (0, 1)
-    ]
+    assert [patch.get_data().values.max() for patch in label[1, 0].patches] == pytest.approx([0.42, 1.42])
+    y = TOYS[1].sample(1000, seed=0)[1]
+    assert [bar.get_width() for bar in label[1, 1].patches] == [np.sum(y == value) for value in (0, 1)]
+
+
+def test_narrow_clusters_are_drawn_as_one_value_each_and_said_so():
+    rng = np.random.default_rng(0)
+    centres = rng.integers(1, 6, 1000)
+    near = centres + 0.01 * rng.normal(size=1000)
+    x, y = view.Side("x", rng.normal(size=(1000, 2))), view.Side("y", near[:, None])
+    np.testing.assert_array_equal(y.column(0), centres)
+    assert view.note(x, y, 3) == "1000 draws, seed 0; each cluster of y as one value"
+    for values in (rng.normal(size=1000), rng.standard_cauchy(1000), rng.integers(0, 3, 1000) * 0.1, np.ones(9)):
+        np.testing.assert_array_equal(view.Side("x", values[:, None]).column(0), values)
+    task = mibench.task("concentric")
+    counts = [bar.get_height() for bar in figure.make(task).axes[-1].patches]
+    assert counts == np.unique(task.sample(1000, seed=0)[1].round(), return_counts=True)[1].tolist()
+
+
+@pytest.mark.parametrize("spec", ["gaussian(d=2, mi=1)", "affine(gaussian(d=2, mi=1), shift=1000, scale=0.001)"])
+def test_a_variable_has_the_same_ticks_everywhere_and_no_label_meets_another(spec):
+    drawn = figure.make(mibench.task(spec))
+    drawn.draw_without_rendering()
+    grid = np.reshape(drawn.axes, (4, 4))
+    for j in range(4):
+        ticks = grid[j, j].get_xticks()
+        assert len(ticks) >= 2
+        for i in range(j + 1, 4):
+            np.testing.assert_array_equal(grid[i, j].get_xticks(), ticks)
+        for i in range(j):
+            np.testing.assert_array_equal(grid[j, i].get_yticks(), ticks)
+        boxes = [label.get_window_extent() for label in grid[3, j].get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+
+
+def test_one_against_one_is_a_scatter_with_margins():
+    drawn = figure.make(BUILT_IN[0])
+    drawn.draw_without_rendering()
+    top, corner, middle, right = drawn.axes
+    assert not corner.axison
+    assert middle.get_xlim() == top.get_xlim()
+    assert middle.get_ylim() == right.get_ylim()
+    assert middle.get_position().width > 2.5 * right.get_position().width
+
+
+def test_text_in_a_picture_stays_text(tmp_path):
+    figure.save(BUILT_IN[1], tmp_path / "a.svg")
+    said = (tmp_path / "a.svg").read_text()
+    assert "gaussian(mi=1, dx=2, dy=5)</text>" in said
+    assert "1000 draws, seed 0; the first 3 of 5 coordinates of y</text>" in said
 
 
 def test_pairs_of_images_are_the_first_draws():
@@ -270,6 +333,7 @@ def test_images_are_titled_with_their_labels():
     x, y = TOYS[3].sample(8, seed=0)
     axes = figure.make(TOYS[3]).axes
     assert [ax.get_title() for ax in axes] == [f"y = {label:.0f}" for label in y[:, 0]]
+    assert figure.make(TOYS[3]).get_supxlabel().startswith("the first 8 draws, seed 0; each y is drawn from the law")
     for ax, image in zip(axes, x, strict=True):
         np.testing.assert_array_equal(ax.images[0].get_array(), image)
 

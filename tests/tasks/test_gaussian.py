@@ -3,8 +3,10 @@ import math
 import numpy as np
 import pytest
 from mpmath import mp, mpf
+from scipy.stats import kstest
 
 import mibench
+from mibench.errors import SpecError
 from mibench.tasks.gaussian import Gaussian, GaussianDense, GaussianSparse
 from mibench.tasks.linear import haar_orthogonal, mix, reflect_mean_first
 
@@ -68,8 +70,12 @@ def test_dense_solves_for_the_wanted_mi(d, mi):
 
 
 @pytest.mark.parametrize("d", [1, 3, 50])
-@pytest.mark.parametrize("mi", [1e-6, 1e-3, 1.0, 10.0, 100.0])
+@pytest.mark.parametrize("mi", [1e-6, 1e-3, 1.0, 10.0, 30.0, 100.0])
 def test_correlation_is_exact_from_tiny_to_huge_mi(d, mi):
+    if mi / d > 30:
+        with pytest.raises(SpecError, match=r"float64 rounds y onto x.*raise d"):
+            Gaussian(d=d, mi=mi)
+        return
     with mp.workdps(60):
         residual = mp.exp(-mpf(mi) / d)
         rho = mp.sqrt(1 - residual**2)
@@ -115,3 +121,38 @@ def test_mixing_follows_from_the_spec_alone():
     assert np.array_equal(one.bases[0], Gaussian(d=5, mi=1, mixing="orthogonal").bases[0])
     assert not np.allclose(one.bases[0], other.bases[0])
     assert not np.allclose(one.bases[0], one.bases[1])
+
+
+def test_dense_mixing_gives_each_side_a_covariance_of_its_own():
+    a, b = Gaussian(d=50, mi=1, mixing="dense").bases
+    for matrix in (a, b):
+        assert 8 < np.linalg.cond(matrix @ matrix.T) < 12
+    assert np.abs(a - b).max() > 0.1
+    assert np.abs(a @ a.T - b @ b.T).max() > 0.1
+
+
+def test_an_uneven_split_is_uniform_over_the_simplex():
+    """Of exponentials over their sum: of two, the first share is uniform; of three, the mean square is 1/6."""
+    two = [Gaussian(d=2, mi=1, randomized=True, seed=seed).pair_mi[0] for seed in range(2000)]
+    three = [Gaussian(d=3, mi=1, randomized=True, seed=seed).pair_mi for seed in range(2000)]
+    assert kstest(two, "uniform").pvalue > 1e-4
+    assert np.mean(np.square(three)) == pytest.approx(1 / 6, rel=0.04)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "gaussian(d=1, randomized=True, seed=5)",
+        "gaussian(d=3, mi=0, randomized=True, seed=5)",
+        "clayton(d=1, randomized=True, seed=3)",
+        "student(d=3, df=2, randomized=True, seed=4)",
+    ],
+)
+def test_a_seed_that_changes_nothing_is_refused(spec):
+    with pytest.raises(SpecError, match="seed has no effect"):
+        mibench.task(spec)
+
+
+def test_a_split_of_nothing_has_no_name_of_its_own():
+    assert mibench.task("gaussian(d=1, mi=2, randomized=True)").name == "gaussian(d=1, mi=2)"
+    assert mibench.task("student(d=3, df=2, randomized=True)").name == "student(d=3, df=2)"

@@ -100,6 +100,11 @@ def test_the_swiss_roll_is_the_published_curve():
     assert (task.x_shape, task.y_shape) == ((2,), (1,))
 
 
+def test_the_speed_of_the_spiral_is_the_angle_at_unit_length():
+    distribution = mibench.task("spiral(gaussian(d=3, mi=2), speed=0.7)").distribution
+    assert distribution.map("x", np.eye(3)[:1]) == pytest.approx(np.array([[math.cos(0.7), math.sin(0.7), 0]]))
+
+
 def test_spiral_turns_the_published_planes():
     distribution = mapped("spiral")
     x = np.array([[1.0, 2.0, 3.0]])

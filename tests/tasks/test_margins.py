@@ -81,7 +81,10 @@ def test_a_side_alone_has_the_margin():
 def test_one_law_has_one_name():
     for spec in ("margins(clayton())", "margins(clayton(), x='norm')", "margins(clayton(), x='norm()', y='normal()')"):
         assert mibench.task(spec).name == "margins(clayton(d=1, mi=1))"
-    assert mibench.task("margins(clayton(), x='t(df = 3.0)')").name == "margins(clayton(d=1, mi=1), x='t(df=3)')"
+    for margin in ("t(3)", "t(df = 3.0)", "t(3, 0)", "t(3, loc=0, scale=1)"):
+        assert mibench.task(f"margins(clayton(), x='{margin}')").name == "margins(clayton(d=1, mi=1), x='t(3)')"
+    moved = mibench.task("margins(clayton(), x='expon(2, 3)')").name
+    assert moved == "margins(clayton(d=1, mi=1), x='expon(loc=2, scale=3)')"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,8 @@ def test_one_law_has_one_name():
     [
         ("margins(gaussian(d=1, mi=1))", r"write margins\(uniform\(gaussian"),
         ("margins(clayton(), x='expno')", "did you mean expon"),
+        ("margins(clayton(), x='norm(loc=1e17)')", "float64 cannot tell"),
+        ("margins(clayton(), x='beta(0.01, 0.01)')", "float64 cannot tell"),
         ("margins(clayton(), x='poisson(3)')", "no distribution 'poisson'"),
         ("margins(clayton(), y='t')", r"needs df; write y='t\(df\)'"),
         ("margins(clayton(), x='t(-1)')", "not a distribution"),

@@ -138,7 +138,7 @@ def test_inliers_look_the_same_but_are_independent():
 @pytest.mark.parametrize("pairs", [1, 2, 5])
 @pytest.mark.parametrize("fraction", [1e-9, 0.2, 0.9])
 def test_inliers_solve_for_the_wanted_mi(pairs, fraction):
-    for mi in (1e-20, 1e-6, 1e-3, 0.3, 2.0, 15.0):
+    for mi in (1e-20, 1e-6, 1e-3, 0.3, 1.0, 2.0):
         solved = Inliers(d=5, pairs=pairs, mi=mi, independent_fraction=fraction)
         rho = math.sqrt(-math.expm1(-2 * solved.gaussian.mutual_information / pairs))
         if rho < 1 - 1e-9:

@@ -26,8 +26,14 @@ def test_joined_blocks_add_up():
     assert np.allclose(task.log_density_ratio(draw.x, draw.y), draw.pointwise_mi)
 
 
+def test_joined_blocks_are_independent():
+    x, y = mibench.task("join(gaussian(d=1, mi=1), gaussian(d=1, mi=1))").sample(20_000, seed=0)
+    between = np.corrcoef(np.concatenate([x, y], axis=1).T)[[0, 0, 2, 2], [1, 3, 1, 3]]
+    assert np.abs(between).max() < 0.03
+
+
 def test_images_cannot_be_joined():
-    with pytest.raises(SpecError, match="join needs vectors"):
+    with pytest.raises(SpecError, match="join: needs vectors"):
         mibench.task("join(gaussian, blobs)")
 
 
@@ -35,7 +41,8 @@ def test_independent_keeps_the_margins_alone():
     base, task = mibench.task("gaussian(d=1, mi=5)"), mibench.task("independent(gaussian(d=1, mi=5))")
     x, y = task.sample(20_000, seed=0)
     assert task.mutual_information == 0
-    assert abs(np.corrcoef(x[:, 0], y[:, 0])[0, 1]) < 0.03
+    for lag in range(-3, 4):  # in no row, nor between rows
+        assert abs(np.corrcoef(np.roll(x[:, 0], lag), y[:, 0])[0, 1]) < 0.03
     assert y.var() == pytest.approx(1, abs=0.05)
     assert np.array_equal(x, base.sample(20_000, seed=0)[0])
 
@@ -65,9 +72,14 @@ def test_an_embedding_keeps_what_a_linear_one_must():
         ("embed(gaussian, smooth=True)", "smooth needs dim"),
         ("embed(blobs, dim=2000)", "vector"),
         ("swiss_roll(gaussian)", r"write uniform\(...\)"),
-        ("power(gaussian, alpha=0)", "alpha must be above 0"),
-        ("affine(gaussian, scale=0)", "scale must not be 0"),
+        ("power(gaussian, alpha=0)", "alpha must be from 0.05 to 20"),
+        ("affine(gaussian, scale=0)", "scale must be from 1e-100"),
+        ("affine(gaussian, shift=1e16)", "shift must be at most"),
+        ("spiral(gaussian(d=3), speed=1e17)", "speed must be"),
         ("uniform(gaussian, df=0)", "df must be above 0"),
+        ("uniform(student(d=2, df=5))", "give their df"),
+        ("embed(gaussian, noise_dims=-1)", "noise_dims must be at least 0"),
+        ("embed(gaussian, noise_dims=5000)", "a rotation takes at most 1000"),
     ],
 )
 def test_impossible_maps_are_refused(spec, message):
@@ -76,5 +88,22 @@ def test_impossible_maps_are_refused(spec, message):
 
 
 def test_a_cdf_that_rounds_to_one_is_refused():
-    with pytest.raises(MibenchError, match="give the df of a Student base"):
-        mibench.task("uniform(student(d=2, df=1))").sample(1000)
+    with pytest.raises(MibenchError, match="rounds the CDF of x to 0 or 1"):
+        mibench.task("uniform(power(gaussian, alpha=5))").sample(1000)
+
+
+def test_a_draw_that_is_infinite_is_refused():
+    with pytest.raises(MibenchError, match="x is infinite or NaN"):
+        mibench.task("bimodal(student(d=1, df=1))").sample(1000)
+
+
+@pytest.mark.parametrize(
+    "wrap", ["asinh({})", "bimodal({})", "wiggly({})", "affine({}, scale=0.1)", "embed({}, dim=6)"]
+)
+@pytest.mark.parametrize(
+    "base", ["quantized(d=2, mi=3)", "noisy_labels(d=2, mi=2)", "zero_inflated_poisson(d=2, p=0.15)"]
+)
+def test_labels_are_read_back_through_maps(base, wrap):
+    task = mibench.task(wrap.format(base))
+    draw = task.draw(2000, seed=0)
+    assert np.allclose(task.log_density_ratio(draw.x, draw.y), draw.pointwise_mi, atol=1e-5)

@@ -60,7 +60,7 @@ def test_gaussian_pair_by_quadrature(mi, proved):
     proved("gaussian", task.mutual_information, gaussian_on_grid(correlation(at_the_centre(task))), 1e-10)
 
 
-@pytest.mark.parametrize("mi", [1e-6, 1e-3, 0.5, 10.0, 100.0])
+@pytest.mark.parametrize("mi", [1e-6, 1e-3, 0.5, 10.0, 60.0])
 @pytest.mark.parametrize("family", ["gaussian", "gaussian_dense", "gaussian_sparse"])
 def test_ratio_at_the_centre_is_the_mi(family, mi, proved):
     """ln p(0, 0) − ln p(0) − ln p(0) = −½ ln det Σ / (det Σ_x det Σ_y)."""
