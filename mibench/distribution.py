@@ -135,7 +135,7 @@ class Task:
     def draw(self, n: int, seed: int = 0) -> Draw:
         """Return `n` draws with their pointwise MI; the same seed gives the same draws."""
         if not isinstance(n, Integral) or n < 1:
-            raise MibenchError(f"n must be an integer of at least 1, got {n!r}")
+            raise MibenchError(f"n must be at least 1, and an integer, got {n!r}")
         check_seed(seed)
         try:
             draw = Draw(*self.distribution.draw(n, np.random.default_rng(seed)))

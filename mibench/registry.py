@@ -70,11 +70,11 @@ def build(kind: str, spec: Spec) -> Component:
 
 def task(spec: str) -> Task:
     """Return the task that `spec`, or an alias of one, names."""
-    text = aliases().get(spec, spec)
+    text = aliases().get(spec, spec) if isinstance(spec, str) else spec
     try:
         return Task(cast(Distribution, build("task", parse(text))))
     except SpecError:
-        near = get_close_matches(spec, aliases(), n=3, cutoff=0.75)
+        near = get_close_matches(spec, aliases(), n=3, cutoff=0.75) if isinstance(spec, str) else []
         if not near:
             raise
         raise SpecError(f"there is no task {spec!r}; did you mean {' or '.join(near)}?") from None
@@ -118,8 +118,9 @@ def _find_components(module: ModuleType) -> list[tuple[Registry, str, type[Compo
             continue
         registry = ESTIMATORS
         cls: type[Component] | None = None
-        ours = inspect.isclass(thing) and (issubclass(thing, Distribution) or hasattr(thing, "estimate"))
-        if ours and inspect.isabstract(thing):
+        if inspect.isabstract(thing) and not issubclass(thing, Distribution):
+            continue
+        if inspect.isabstract(thing):
             missing = ", ".join(sorted(thing.__abstractmethods__))
             raise MibenchError(
                 f"{name} in {module.__file__} lacks {missing}; give them, or begin the name of a base class with _"

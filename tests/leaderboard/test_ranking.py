@@ -151,7 +151,7 @@ def test_tasks_without_oracle_error_are_left_out_of_vs_oracle_with_a_note(make):
     errors = {"oracle": {"t0": [0.1], "t1": [1e-16]}, "a": {"t0": [0.2], "t1": [8.0]}}
     table, notes = summary(make(errors))
     assert table["vs_oracle"].tolist() == pytest.approx([2, 1])
-    assert notes == ["n = 1000: vs_oracle leaves out 1 of 2 tasks, where the oracle has no error."]
+    assert notes == ["n = 1000: vs oracle leaves out 1 of 2 tasks, where the oracle was not run or has no error."]
 
 
 def test_vs_oracle_is_undefined_after_a_failure_and_without_an_oracle(make):

@@ -40,3 +40,45 @@ def test_the_task_of_the_example(plugin):
     assert x.shape == (4000, 2)
     assert float(mibench.estimator("ksg").estimate(x, y)) == pytest.approx(math.log(4), abs=0.05)
     assert mibench.task("independent(Ring)").mutual_information == 0
+
+
+def test_a_task_may_draw_plain_tuples(tmp_path):
+    (tmp_path / "pair.py").write_text(
+        "import mibench\n"
+        "class Pair(mibench.Distribution):\n"
+        "    x_shape = y_shape = (1,)\n"
+        "    mutual_information = 0.0\n"
+        "    def draw(self, n, rng):\n"
+        "        return rng.standard_normal((n, 1)), rng.standard_normal((n, 1))\n"
+    )
+    registry.load_plugin(tmp_path / "pair.py")
+    for spec in (
+        "Pair",
+        "asinh(Pair)",
+        "swap(Pair)",
+        "independent(Pair)",
+        "join(Pair, gaussian)",
+        "embed(Pair, dim=3)",
+    ):
+        assert mibench.task(spec).draw(10).x.shape[0] == 10
+
+
+def test_a_task_that_lacks_something_is_not_dropped_in_silence(tmp_path):
+    (tmp_path / "half.py").write_text(
+        "import mibench\nclass Half(mibench.Distribution):\n    def draw(self, n, rng):\n        return None\n"
+    )
+    with pytest.raises(mibench.MibenchError, match=r"Half in .* lacks mutual_information, x_shape, y_shape"):
+        registry.load_plugin(tmp_path / "half.py")
+
+
+def test_tasks_and_estimators_may_be_given_as_such():
+    results = mibench.run(
+        tasks=[mibench.task("gaussian")], estimators=mibench.estimator("zero"), n_samples=10, replicates=1, store=None
+    )
+    assert results.counts() == {"ok": 1}
+
+
+@pytest.mark.parametrize("given", [5, None, 2.5, ["gaussian"]])
+def test_what_is_no_spec_is_named(given):
+    with pytest.raises(mibench.SpecError, match="a spec is a string"):
+        mibench.task(given)

@@ -183,8 +183,8 @@ def test_a_reader_that_leaves_early_ends_it_in_silence(n):
     [
         (["gaussian", "-o", "data.txt"], "cannot tell the format from 'data.txt'; end it in one of .npz .csv"),
         (["gaussian", "-o", "data"], "end it in one of .npz .csv"),
-        (["gaussian", "-n", "0"], "n must be at least 1, got 0"),
-        (["gaussian", "-n", "-5", "-o", "a.npz"], "n must be at least 1, got -5"),
+        (["gaussian", "-n", "0"], "n must be at least 1, and an integer, got 0"),
+        (["gaussian", "-n", "-5", "-o", "a.npz"], "n must be at least 1, and an integer, got -5"),
         (["gaussian", "-n", "1e3"], "not a valid integer"),
         (["gaussian", "--seed", "-1"], "seed must be an integer from 0"),
         (["gaussian", "--seed", str(2**63)], "seed must be an integer from 0"),
