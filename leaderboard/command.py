@@ -27,7 +27,7 @@ def leaderboard(
         typer.Option("--output", "-o", metavar="FILE", help="Write to this .txt, .md, .tex, .csv or .json."),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", metavar="SPEC", help="Suite, glob or spec, or several with commas.")
+        list[str] | None, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
     ] = None,
     estimator: Annotated[
         list[str] | None,
