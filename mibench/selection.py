@@ -24,6 +24,9 @@ def select_tasks(patterns: str | Iterable[str]) -> list[Task]:
         elif pattern == "all" or _is_glob(pattern):
             every = [name for each in suites.values() for name in (*each.tasks, *each.aliases)]
             names = _matching("*" if pattern == "all" else pattern, every, "task")
+        elif pattern.isidentifier() and pattern not in registry.TASKS.names():
+            known = [*suites, *registry.TASKS.names()]
+            raise SpecError(f"there is no task or suite {pattern!r}; {suggest(pattern, known)}")
         for chosen in map(registry.task, names):
             found[chosen.name] = chosen
     return list(found.values())
