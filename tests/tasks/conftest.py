@@ -1,4 +1,7 @@
 import math
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -22,6 +25,34 @@ def proved(request, record_property):
         assert deviation <= tolerance, f"{family}: claimed {claimed}, proved {reference}, {deviation:.3g} apart"
 
     return check
+
+
+@pytest.fixture
+def bits_here_and_elsewhere():
+    """Digest n draws of each task, a line a task, here and as if without vector units and with another BLAS kernel."""
+    code = (
+        "import hashlib, sys, mibench\n"
+        "for name in sys.argv[2:]:\n"
+        "    x, y = mibench.task(name).sample(int(sys.argv[1]), seed=1)\n"
+        "    print(name, hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest())"
+    )
+    plain = {
+        "OPENBLAS_CORETYPE": "Prescott",
+        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX2 FMA3 AVX512F AVX512_SKX",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
+    }
+
+    def digest(names, n):
+        command = [sys.executable, "-W", "ignore", "-c", code, str(n), *names]
+        runs = (
+            subprocess.run(command, capture_output=True, text=True, check=True, env={**os.environ, **extra})
+            for extra in ({}, plain)
+        )
+        here, elsewhere = (run.stdout.splitlines() for run in runs)
+        assert len(here) == len(names)
+        return here, elsewhere
+
+    return digest
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -2,9 +2,6 @@
 
 import hashlib
 import math
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -94,7 +91,9 @@ def test_draws_have_the_stated_shape_and_follow_from_the_seed(task):
 
 def test_pointwise_mi_of_the_draw_is_that_of_the_density(task):
     draw = task.draw(500, seed=5)
-    if draw.pointwise_mi is not None:
+    if task.mi_std_error > 0:  # where it takes too long to come with the draw
+        assert draw.pointwise_mi is None
+    else:
         assert np.allclose(task.log_density_ratio(draw.x, draw.y), draw.pointwise_mi, atol=1e-6, rtol=1e-6)
 
 
@@ -153,11 +152,9 @@ def test_extremes_work_or_are_refused_in_words(family, arguments):
         assert np.isfinite(y).all()
 
 
-@pytest.mark.parametrize("name", [name for name in SUITES["core"].tasks if "blobs" not in name and "rect" not in name])
+@pytest.mark.parametrize("name", [n for n in SUITES["core"].tasks if math.prod(mibench.task(n).x_shape) <= 3])
 def test_a_million_draws(name):
-    task = mibench.task(name)
-    if math.prod(task.x_shape) <= 3:
-        assert len(task.sample(1_000_000)[0]) == 1_000_000
+    assert len(mibench.task(name).sample(1_000_000)[0]) == 1_000_000
 
 
 @pytest.mark.parametrize("family", SOLVED)
@@ -169,9 +166,14 @@ def test_the_solved_parameter_has_the_wanted_mi(family):
                 distribution = mibench.task(f"{family}(mi={mi}{more})").distribution
             except MibenchError:
                 continue
-            if family != "smoothed_discrete":  # whose number of levels follows from the wanted MI
+            if family == "smoothed_discrete":  # whose number of levels follows from the wanted MI
+                levels, width = distribution.pair_levels(mi), float(distribution.pair_parameters[0])
+                if levels > 10**6:  # more than can be given
+                    continue
+                reached = mibench.task(f"smoothed_discrete(levels={levels}, width={width!r})").mutual_information
+            else:
                 reached = distribution.pair_mi(float(distribution.pair_parameters[0]))
-                assert reached == pytest.approx(mi, rel=1e-10, abs=1e-12)
+            assert reached == pytest.approx(mi, rel=1e-10, abs=1e-12)
             solved += 1
     assert solved >= 3
 
@@ -188,27 +190,6 @@ def test_an_uneven_split_keeps_the_sum_and_follows_from_the_seed(family):
     assert np.array_equal(one.shares, mibench.task(str(one)).distribution.shares)
 
 
-def test_draws_are_bit_for_bit_the_same_on_other_vector_units_and_libraries():
-    code = (
-        "import hashlib, mibench\n"
-        "for task in mibench.tasks('all'):\n"
-        "    x, y = task.sample(50, seed=1)\n"
-        "    print(task.name, hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest())"
-    )
-    plain = {
-        "OPENBLAS_CORETYPE": "Prescott",
-        "NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX2 FMA3 AVX512F AVX512_SKX",
-        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX2,-FMA,-AVX512F",
-    }
-    first, second = (
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", code],
-            capture_output=True,
-            text=True,
-            check=True,
-            env={**os.environ, **extra},
-        ).stdout
-        for extra in ({}, plain)
-    )
-    assert first == second
-    assert len(first.splitlines()) == len(NAMES)
+def test_draws_are_bit_for_bit_the_same_on_other_vector_units_and_libraries(bits_here_and_elsewhere):
+    here, elsewhere = bits_here_and_elsewhere(NAMES, 50)
+    assert here == elsewhere
