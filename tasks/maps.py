@@ -163,7 +163,7 @@ class Uniform(Map):
     def map(self, side: Literal["x", "y"], values: Array) -> Array:
         """Return F of each coordinate."""
         mapped = np.asarray(normal.cdf(values) if self.df is None else stdtr(self.df, values), dtype=np.float64)
-        if not ((mapped > 0) & (mapped < 1)).all():
+        if mapped.min() <= 0 or mapped.max() >= 1:
             raise MibenchError(
                 f"float64 rounds the CDF of {side} to 0 or 1, where tails are this heavy; "
                 "for a Student base give its df"
