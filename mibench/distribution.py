@@ -138,7 +138,8 @@ class Task:
             raise MibenchError(f"n must be at least 1, and an integer, got {n!r}")
         check_seed(seed)
         try:
-            draw = Draw(*self.distribution.draw(n, np.random.default_rng(seed)))
+            with np.errstate(divide="ignore", over="ignore", invalid="ignore"):  # what comes of it is refused below
+                draw = Draw(*self.distribution.draw(n, np.random.default_rng(seed)))
         except MemoryError:
             raise
         except Exception as error:
