@@ -14,6 +14,7 @@ from mibench.errors import SpecError
 from mibench.estimation import Array, BatchEstimator, Estimate, Estimator, Shape, as_estimate
 from mibench.seeding import derive_seed
 
+from .checks import above, at_least, below
 from .kde import KDE
 from .stack import Minibatches, StackedMLP, Training, take, torch_generators, train
 
@@ -59,22 +60,13 @@ class Autoencoder(BatchEstimator):
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in ("latent", "batch", "max_steps", "check_every", "patience"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("remainder", "held_out"):
-            if not 0 < getattr(self, name) < 1:
-                raise SpecError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
-        if not self.tolerance >= 0:
-            raise SpecError(f"tolerance must be at least 0, got {self.tolerance}")
+        at_least(1, latent=self.latent, batch=self.batch, hidden=min(self.hidden, default=1))
+        at_least(1, max_steps=self.max_steps, check_every=self.check_every, patience=self.patience)
         if self.components < self.latent:
             raise SpecError(f"components must be at least latent, which is {self.latent}, got {self.components}")
-        if any(width < 1 for width in self.hidden):
-            raise SpecError(f"hidden must hold widths of at least 1, got {self.hidden}")
-        if not self.learning_rate > 0:
-            raise SpecError(f"learning_rate must be positive, got {self.learning_rate}")
-        if not 0 <= self.averaging < 1:
-            raise SpecError(f"averaging must be at least 0 and below 1, got {self.averaging}")
+        above(0, learning_rate=self.learning_rate, remainder=self.remainder, held_out=self.held_out)
+        at_least(0, averaging=self.averaging, tolerance=self.tolerance)
+        below(1, averaging=self.averaging, remainder=self.remainder, held_out=self.held_out)
         if self.base.baseline or "pointwise_mi" in signature(self.base.estimate).parameters:
             raise SpecError(f"base must estimate from the data, got the baseline {self.base}")
 

@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mibench.errors import SpecError
 from mibench.estimation import Array, BatchEstimator, Estimate, Shape
 from mibench.seeding import derive_seed
 
+from .checks import above, at_least, at_most, below
 from .flows import BOUND, StackedFlow, normal_quantiles
 from .gaussian_heads import Codes, PairedGaussian, ProfiledGaussian, Reading
 from .stack import Minibatches, Training, take, torch_generators, train
@@ -66,18 +66,12 @@ class FlowGaussian(BatchEstimator):
     folds: int = 2
 
     def __post_init__(self) -> None:
-        least = {"couplings": 0, "bins": 2, "batch": 2, "max_steps": 0, "check_every": 1, "patience": 1, "folds": 2}
-        for name, bound in least.items():
-            if getattr(self, name) < bound:
-                raise SpecError(f"{name} must be at least {bound}, got {getattr(self, name)}")
-        if self.bins > 100:
-            raise SpecError(f"bins must be at most 100, got {self.bins}")
-        if any(width < 1 for width in self.hidden):
-            raise SpecError(f"hidden must be at least 1, got {min(self.hidden)}")
-        if not self.learning_rate > 0:
-            raise SpecError(f"learning_rate must be positive, got {self.learning_rate}")
-        if not 0 < self.held_out < 1:
-            raise SpecError(f"held_out must be between 0 and 1, got {self.held_out}")
+        at_least(0, couplings=self.couplings, max_steps=self.max_steps)
+        at_least(1, check_every=self.check_every, patience=self.patience, hidden=min(self.hidden, default=1))
+        at_least(2, bins=self.bins, batch=self.batch, folds=self.folds)
+        at_most(100, bins=self.bins)
+        above(0, learning_rate=self.learning_rate, held_out=self.held_out)
+        below(1, held_out=self.held_out)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Take vectors only, and enough rows for the covariance of both sides in each part."""

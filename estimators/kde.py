@@ -10,8 +10,10 @@ import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from mibench.errors import DataError, SpecError
+from mibench.errors import DataError
 from mibench.estimation import Array, BatchEstimator, Estimate, Shape
+
+from .checks import at_least, one_of
 
 _NULL = 1e-12  # share of the largest eigenvalue of a correlation matrix below which a direction is rounding error
 _BLOCK = 2**18  # entries of the distance matrix held at a time: 2 MB, which stays in a CPU's cache
@@ -41,10 +43,8 @@ class KDE(BatchEstimator):
     queries: int = 1000
 
     def __post_init__(self) -> None:
-        if self.bandwidth not in ("separate", "shared"):
-            raise SpecError(f"bandwidth must be 'separate' or 'shared', got {self.bandwidth!r}")
-        if self.queries < 1:
-            raise SpecError(f"queries must be at least 1, got {self.queries}")
+        one_of("separate", "shared", bandwidth=self.bandwidth)
+        at_least(1, queries=self.queries)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Ask for a joint covariance of full rank."""

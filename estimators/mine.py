@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mibench.errors import SpecError
 from mibench.estimation import Array, BatchEstimator, Estimate, Shape
 from mibench.seeding import derive_seed
 
+from .checks import above, at_least, at_most, below
 from .stack import Minibatches, StackedLinear, StackedMLP, take, torch_generators, train
 
 _BLOCK = 2**13  # pairs scored at a time: hidden layers of this many rows stay in a CPU's cache
@@ -56,21 +56,13 @@ class MINE(BatchEstimator):
     pairs: int = 1_000_000
 
     def __post_init__(self) -> None:
-        for name in ("hidden", "layers", "max_steps", "check_every", "patience", "pairs"):
-            if getattr(self, name) < 1:
-                raise SpecError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if self.batch < 2:
-            raise SpecError(f"batch must be at least 2, got {self.batch}")
-        if not self.learning_rate > 0:
-            raise SpecError(f"learning_rate must be positive, got {self.learning_rate}")
-        if not 0 < self.rate <= 1:
-            raise SpecError(f"rate must be above 0 and at most 1, got {self.rate}")
-        if not 0 <= self.averaging < 1:
-            raise SpecError(f"averaging must be at least 0 and below 1, got {self.averaging}")
-        if not self.tolerance >= 0:
-            raise SpecError(f"tolerance must be at least 0, got {self.tolerance}")
-        if not 0 < self.held_out < 1:
-            raise SpecError(f"held_out must be between 0 and 1, got {self.held_out}")
+        at_least(1, hidden=self.hidden, layers=self.layers, pairs=self.pairs)
+        at_least(1, max_steps=self.max_steps, check_every=self.check_every, patience=self.patience)
+        at_least(2, batch=self.batch)
+        above(0, learning_rate=self.learning_rate, rate=self.rate, held_out=self.held_out)
+        at_most(1, rate=self.rate)
+        at_least(0, averaging=self.averaging, tolerance=self.tolerance)
+        below(1, averaging=self.averaging, held_out=self.held_out)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Ask for enough rows that each of the three parts holds a product pair."""
