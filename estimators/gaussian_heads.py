@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .wishart import mi_bias
+
 Codes = tuple[Tensor, Tensor]
 _SINGULAR = 1e-13  # share of a variance that is left of it, given other codes, where there is nothing but rounding
 
@@ -119,17 +121,6 @@ def read_shared(codes: Codes) -> Reading:
     slope = pairs * rho / (1 - rho.square())
     value = -pairs / 2 * torch.log1p(-rho.square()) - pairs * mi_bias(1, 1, pairs * (rows - 1))
     return Reading(value, slope.abs() * influence.std(dim=1) / math.sqrt(rows))
-
-
-def mi_bias(d_x: int, d_y: int, freedom: int) -> float:
-    """Return the bias of the plug-in Gaussian MI at a Wishart covariance of that many degrees of freedom; exact."""
-    return (log_det_bias(d_x, freedom) + log_det_bias(d_y, freedom) - log_det_bias(d_x + d_y, freedom)) / 2
-
-
-def log_det_bias(dim: int, freedom: int) -> float:
-    """Return E ln det S − ln det Σ of S = W/ν, W Wishart: Σ_i ψ((ν + 1 − i)/2) + D ln(2/ν) (Anderson 2003, 7.5)."""
-    halves = (freedom + 1 - torch.arange(1, dim + 1, dtype=torch.float64)) / 2
-    return float(torch.digamma(halves).sum()) + dim * math.log(2 / freedom)
 
 
 def covariance(codes: Tensor) -> Tensor:

@@ -12,12 +12,11 @@ from mibench.estimators.flows import BOUND, Coupling, StackedFlow, spline
 from mibench.estimators.gaussian_heads import (
     PairedGaussian,
     ProfiledGaussian,
-    log_det_bias,
-    mi_bias,
     read_free,
     read_shared,
 )
 from mibench.estimators.stack import torch_generators
+from mibench.estimators.wishart import log_det_bias, mi_bias
 
 HEADS = ("general", "tridiagonal", "shared")
 
