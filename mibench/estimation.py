@@ -200,7 +200,7 @@ def function_estimator(function: Callable[..., Any]) -> type[Estimator]:
 
 
 def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
-    """Return x and y as float64 (n, ...) of the same n ≥ 2, finite, without constant columns, or raise `DataError`."""
+    """Return x and y as float64 (n, ...) of the same n ≥ 2, finite, or raise `DataError`."""
     left, right = check_side("x", x), check_side("y", y)
     if len(left) != len(right):
         raise DataError(f"x has {len(left)} rows and y has {len(right)}; they must be draws of the same pairs")
@@ -210,7 +210,7 @@ def check_pair(x: ArrayLike, y: ArrayLike) -> tuple[Array, Array]:
 
 
 def check_side(name: str, data: ArrayLike) -> Array:
-    """Return one side as float64 (n, ...); a vector becomes (n, 1)."""
+    """Return one side as float64 (n, ...); a vector becomes (n, 1), and a constant, which tells nothing, is taken."""
     try:
         given = np.asarray(data)
         array = given.astype(np.float64) if given.dtype.kind in "biufO" else None
@@ -225,10 +225,6 @@ def check_side(name: str, data: ArrayLike) -> Array:
     if bad.any():
         where = f"{bad.sum()} of {len(array)} rows, first in row {bad.argmax()}"
         raise DataError(f"{name} holds NaN or infinity in {where}; drop those rows")
-    constant = np.ptp(array, axis=0) == 0
-    if len(array) > 1 and (constant.all() or (array.ndim == 2 and constant.any())):
-        where = f"column {constant.argmax()} of {name}" if array.ndim == 2 else f"all of {name}"
-        raise DataError(f"{where} is constant and carries no information; drop it")
     return array
 
 
