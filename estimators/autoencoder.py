@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from mibench.errors import SpecError
-from mibench.estimation import Array, BatchEstimator, Estimate, Estimator, Shape, as_estimate
+from mibench.estimation import Array, Estimate, Estimator, Shape, as_estimate
 from mibench.seeding import derive_seed
 
 from .checks import above, at_least, below
 from .kde import KDE
 from .stack import Minibatches, StackedMLP, Training, take, torch_generators, train
+from .wrapper import Wrapper
 
 _LEAST_ROWS = 20
 _POWER_STEPS = 4  # subspace iterations, enough for the components that hold all but 1e-4 of the variance
@@ -25,7 +25,7 @@ Notes = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
-class Autoencoder(BatchEstimator):
+class Autoencoder(Wrapper):
     """I(X; Y) ≈ I(E_X(X); E_Y(Y)) in nats: the encoders E of two autoencoders, and `base` on their codes.
 
     By the data-processing inequality a lossy code can only lose MI, so `latent` must reach the dimension of the
@@ -60,6 +60,7 @@ class Autoencoder(BatchEstimator):
     held_out: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least(1, latent=self.latent, batch=self.batch, hidden=min(self.hidden, default=1))
         at_least(1, max_steps=self.max_steps, check_every=self.check_every, patience=self.patience)
         if self.components < self.latent:
@@ -67,8 +68,6 @@ class Autoencoder(BatchEstimator):
         above(0, learning_rate=self.learning_rate, remainder=self.remainder, held_out=self.held_out)
         at_least(0, averaging=self.averaging, tolerance=self.tolerance)
         below(1, averaging=self.averaging, remainder=self.remainder, held_out=self.held_out)
-        if self.base.baseline or "pointwise_mi" in signature(self.base.estimate).parameters:
-            raise SpecError(f"base must estimate from the data, got the baseline {self.base}")
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Ask for rows to hold out, and for what `base` asks of the codes."""
@@ -79,8 +78,8 @@ class Autoencoder(BatchEstimator):
 
     def warm_up(self, device: str) -> None:
         """Warm up torch, and `base`."""
+        torch.zeros(1, device=device).exp()
         super().warm_up(device)
-        self.base.warm_up(device)
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate; the autoencoders of both sides are trained as one stack."""
