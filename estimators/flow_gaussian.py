@@ -14,6 +14,7 @@ from mibench.estimation import Array, BatchEstimator, Estimate, Shape
 from mibench.seeding import derive_seed
 
 from .checks import above, at_least, at_most, below
+from .columns import varying_stacks
 from .flows import BOUND, StackedFlow, normal_quantiles
 from .gaussian_heads import Codes, PairedGaussian, ProfiledGaussian, Reading
 from .stack import Minibatches, Training, take, torch_generators, train
@@ -82,6 +83,15 @@ class FlowGaussian(BatchEstimator):
         return "" if n >= least else f"the covariance of {dim} dimensions needs n of at least {least}, got {n}"
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
+        """Return one estimate a replicate, by the columns that vary: 0 where a side has none."""
+        answers = [Estimate(0.0, 0.0)] * len(seeds)
+        for replicates, left, right in varying_stacks(x, y):
+            found = self._estimate_stack(left, right, [seeds[replicate] for replicate in replicates], device)
+            for replicate, answer in zip(replicates, found, strict=True):
+                answers[replicate] = answer
+        return answers
+
+    def _estimate_stack(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate; the flows of all replicates and folds are trained as one stack."""
         streams = [derive_seed("flow_gaussian", seed, fold) for seed in seeds for fold in range(self.folds)]
         fitted, stopping, held_out = self._split(x.shape[1])

@@ -8,6 +8,7 @@ import numpy as np
 
 from mibench.estimation import Array, Estimate, Estimator, Shape
 
+from .columns import varying
 from .wishart import mi_bias
 
 
@@ -48,8 +49,7 @@ class GaussianFit(Estimator):
 
 def _orthonormal_scores(side: Array) -> Array:
     """Return an orthonormal basis (n, rank) of the centred and scaled columns of `side` (n, ...)."""
-    columns = side.reshape(len(side), -1)
-    columns = columns[:, np.ptp(columns, axis=0) > 0]
+    columns = varying(side)
     columns = columns - columns.mean(axis=0)
     left, values, _ = np.linalg.svd(columns / columns.std(axis=0), full_matrices=False)
     return left[:, values > values.max(initial=0) * len(side) * np.finfo(float).eps]

@@ -167,9 +167,10 @@ def even_scales(correlations: Tensor, rows: int) -> Tensor:
 
 
 def whitener(codes: Tensor) -> Tensor:
-    """Return Σ̂^{−1/2}, symmetric (R, d, d), of codes (R, B, d)."""
+    """Return Σ̂^{−1/2}, symmetric (R, d, d), of codes (R, B, d); the identity where no code varies."""
     values, vectors = torch.linalg.eigh(covariance(codes))
-    least = _SINGULAR * values[:, -1:]
+    largest = values[:, -1:]
+    least = torch.where(largest > 0, _SINGULAR * largest, 1)
     white: Tensor = vectors / torch.maximum(values, least)[:, None].sqrt() @ vectors.mT
     return white
 

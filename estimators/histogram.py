@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 from mibench.estimation import Array, Estimate, Estimator
 
 from .checks import at_least, at_most, one_of
+from .columns import varying
 
 Codes = NDArray[np.integer[Any]]
 _EXPECTED = 5  # pairs in a cell of the product, were the sides independent: Cochran's rule
@@ -64,12 +65,6 @@ class Histogram(Estimator):
         diagnostics = {"bins": bins, "cells_x": len(counts_x), "cells_y": len(counts_y), "cells_joint": len(counts)}
         message = _ALONE if len(counts_x) == len(counts_y) == n else ""
         return Estimate(value, float(pointwise.std(ddof=1)) / math.sqrt(n), diagnostics, message)
-
-
-def varying(side: Array) -> Array:
-    """Return the columns of `side` (n, ...) that are not constant, (n, d)."""
-    columns = side.reshape(len(side), -1)
-    return columns[:, np.ptp(columns, axis=0) > 0]
 
 
 def default_bins(n: int, dimensions: int) -> int:

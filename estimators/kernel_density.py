@@ -61,7 +61,7 @@ class Whitened:
 def whiten(rows: Tensor, kernel: Kernel = KERNELS["gaussian"]) -> Whitened:
     """Return rows (n, d) as uncorrelated coordinates of unit variance, without the directions that have none."""
     varying = rows.amax(dim=0) > rows.amin(dim=0)  # not the rounded scale, which a constant 0.1 leaves above 0
-    scale = rows[:, varying].std(dim=0)
+    scale = rows.std(dim=0)[varying]
     standard = (rows[:, varying] - rows[:, varying].mean(dim=0)) / scale
     values, vectors = torch.linalg.eigh(standard.T @ standard / (len(rows) - 1))
     kept = values > _NULL * values[-1:]

@@ -21,14 +21,6 @@ from mibench.estimators.wishart import log_det_bias, mi_bias
 HEADS = ("general", "tridiagonal", "shared")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def gaussian(d, mi, n, replicates, seed=0):
     rng = np.random.default_rng(seed)
     rho = math.sqrt(-math.expm1(-2 * mi / d))

@@ -1,0 +1,32 @@
+"""Columns that vary: a constant one carries no information, and must not reach a method as rounding noise."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mibench.estimation import Array
+
+Index = NDArray[np.integer[Any]]
+
+
+def varying(side: Array) -> Array:
+    """Return the columns of `side` (n, ...) that are not constant, (n, d)."""
+    columns = side.reshape(len(side), -1)
+    return columns[:, np.ptp(columns, axis=0) > 0]
+
+
+def varying_stacks(x: Array, y: Array) -> Iterator[tuple[Index, Array, Array]]:
+    """Yield the replicates of x (R, n, ...) and y (R, n, ...) that vary in the same columns, with these columns alone.
+
+    Each is (replicates, x, y); those of which a whole side is constant are not among them.
+    """
+    left, right = (side.reshape(*side.shape[:2], -1) for side in (x, y))
+    masks = np.hstack([np.ptp(side, axis=1) > 0 for side in (left, right)])
+    patterns, which = np.unique(masks, axis=0, return_inverse=True)
+    for place, pattern in enumerate(patterns):
+        kept_x, kept_y = np.split(pattern, [left.shape[2]])
+        replicates = np.flatnonzero(which == place)
+        if kept_x.any() and kept_y.any():
+            yield replicates, left[replicates][..., kept_x], right[replicates][..., kept_y]
