@@ -14,7 +14,7 @@ Index = NDArray[np.integer[Any]]
 def varying(side: Array) -> Array:
     """Return the columns of `side` (n, ...) that are not constant, (n, d)."""
     columns = side.reshape(len(side), -1)
-    return columns[:, np.ptp(columns, axis=0) > 0]
+    return columns[:, columns.max(axis=0) > columns.min(axis=0)]
 
 
 def varying_stacks(x: Array, y: Array) -> Iterator[tuple[Index, Array, Array]]:
@@ -23,7 +23,7 @@ def varying_stacks(x: Array, y: Array) -> Iterator[tuple[Index, Array, Array]]:
     Each is (replicates, x, y); those of which a whole side is constant are not among them.
     """
     left, right = (side.reshape(*side.shape[:2], -1) for side in (x, y))
-    masks = np.hstack([np.ptp(side, axis=1) > 0 for side in (left, right)])
+    masks = np.hstack([side.max(axis=1) > side.min(axis=1) for side in (left, right)])
     patterns, which = np.unique(masks, axis=0, return_inverse=True)
     for place, pattern in enumerate(patterns):
         kept_x, kept_y = np.split(pattern, [left.shape[2]])
