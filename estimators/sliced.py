@@ -26,8 +26,8 @@ class Sliced(Wrapper):
 
     The standard error joins two parts by the law of total variance: the scatter between projections over
     √projections, and the mean standard error of `base`, as if its errors on all projections were one and the same.
-    They share their rows but not their directions, so the truth is at most that: it is conservative, by 1 to 2 times.
-    Without one from `base` there is none; the first part alone is in the diagnostics.
+    They share their rows but not their directions, so the truth is at most that: it is conservative, more so the more
+    projections there are. Without one from `base` there is none; the first part alone is in the diagnostics.
     """
 
     source: ClassVar[str] = "Goldfeld & Greenewald, NeurIPS 2021 (arXiv:2110.05279); Goldfeld et al., NeurIPS 2022"

@@ -26,7 +26,7 @@ INVARIANT = [
 ]
 SPECS = [
     *INVARIANT,
-    "mine(max_steps=100)",
+    "mine(max_steps=60)",
     "ae(max_steps=20)",
     "sliced(projections=8)",
     "sliced(gaussian_fit(), projections=8, dim=2)",
