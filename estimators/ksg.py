@@ -1,59 +1,72 @@
-"""The k-nearest-neighbour estimators of Kraskov, Stögbauer & Grassberger."""
+"""The k-nearest-neighbour estimators of Kraskov, Stögbauer & Grassberger, on the data and on their normal scores."""
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy.special import digamma
+from scipy.special import digamma, ndtri
+from scipy.stats import rankdata
 
-from mibench.errors import SpecError
-from mibench.estimation import Array, Estimate, Estimator, Shape
+from mibench.estimation import Array
+
+from . import neighbours
+from .checks import one_of
+from .neighbour_estimator import NeighbourEstimator
 
 
 @dataclass(frozen=True)
-class KSG(Estimator):
+class KSG(NeighbourEstimator):
     """Kraskov, Stögbauer & Grassberger, Phys. Rev. E 69, 066138 (2004); variant 1 is eq. 8, variant 2 is eq. 9.
 
     Distances are Chebyshev on the data as given: nothing is rescaled and no noise is added. In variant 1 a neighbour
     counts where it is strictly nearer than the k-th of the joint space, so that with ties fewer than k may count; in
-    variant 2 it counts up to and at the edge of the rectangle of the k nearest.
+    variant 2 it counts up to and at the edge of the smallest rectangle that holds all points no farther than the k-th.
+    So the order of the rows does not matter. Its −1/k is meant for two continuous sides: where one is constant or
+    discrete, variant 2 answers about 1/k too little. NaN where most points have k or more copies.
+
+    The standard error is the scatter of the points' terms, corrected for their dependence by subsamples.
     """
 
-    k: int = 3
     variant: Literal[1, 2] = 1
 
     source: ClassVar[str] = "Kraskov, Stögbauer & Grassberger 2004, eqs. 8 and 9"
 
     def __post_init__(self) -> None:
-        if self.k < 1:
-            raise SpecError(f"k must be at least 1, got {self.k}")
+        super().__post_init__()
+        one_of(1, 2, variant=self.variant)
 
-    def estimate(self, x: Array, y: Array, seed: int) -> Estimate:
-        """Return the MI in nats: NaN where most points have k or more copies, with a message where some have."""
-        from .neighbours import marginal_counts
+    def terms(self, x: Array, y: Array, device: str) -> tuple[Array, list[str]]:
+        """Return ψ(k) + ψ(n) − ψ(n_x + 1) − ψ(n_y + 1), or of variant 2 ψ(k) − 1/k + ψ(n) − ψ(n_x) − ψ(n_y)."""
+        found = neighbours.joint(x, y, self.k, rectangle=self.variant == 2, device=device)
+        psi = digamma(np.arange(1, x.shape[1] + 1))  # psi[m] is that of m + 1
+        own, edge = (0, 0.0) if self.variant == 1 else (1, 1 / self.k)
+        terms = psi[self.k - 1] - edge + psi[-1] - psi[found.x_counts - own] - psi[found.y_counts - own]
+        copied = (found.radii == 0).mean(axis=1)
+        terms[copied > 0.5] = np.nan
+        return terms, [self._message(share) for share in copied]
 
-        n, k = len(x), self.k
-        x_counts, y_counts, radii = marginal_counts(_columns(x), _columns(y), k, self.variant == 2)
-        psi = digamma(np.arange(1, n + 1))  # psi[m] is that of m + 1
-        if self.variant == 1:
-            value = psi[k - 1] + psi[n - 1] - (psi[x_counts] + psi[y_counts]).mean()
-        else:
-            value = psi[k - 1] - 1 / k + psi[n - 1] - (psi[x_counts - 1] + psi[y_counts - 1]).mean()
-        copied = float((radii == 0).mean())
-        message = f"{copied:.1%} of the points have {k} or more copies; KSG is for continuous data" if copied else ""
-        return Estimate(float(value) if copied <= 0.5 else math.nan, message=message)
-
-    def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
-        """Need k other points."""
-        return "" if n > self.k else f"k={self.k} neighbours need n of at least {self.k + 1}, got {n}"
-
-    def warm_up(self, device: str) -> None:
-        """Compile the kernel."""
-        data = np.arange(self.k + 2.0)[:, None]
-        self.estimate(data, data, 0)
+    def _message(self, copied: float) -> str:
+        if copied == 0:
+            return ""
+        return f"{copied:.1%} of the points have {self.k} or more copies; KSG is for continuous data, mixed_ksg is not"
 
 
-def _columns(side: Array) -> Array:
-    """Return the flattened draws as contiguous columns, (d, n)."""
-    return np.ascontiguousarray(side.reshape(len(side), -1).T)
+@dataclass(frozen=True)
+class CopulaKSG(KSG):
+    """KSG on normal scores: each coordinate's ranks r in 1 … n, mapped to the quantiles Φ⁻¹(r / (n + 1)) of a normal.
+
+    MI does not change under monotone maps of coordinates, and KSG's error does: scores undo scales, skew and heavy
+    tails. Equal values share their mean rank, so that ties stay ties. The pairs are no longer independent draws, which
+    the standard error allows for, as each subsample is ranked anew.
+    """
+
+    source: ClassVar[str] = "Kraskov, Stögbauer & Grassberger 2004, section II, on the scores of van der Waerden 1952"
+
+    def terms(self, x: Array, y: Array, device: str) -> tuple[Array, list[str]]:
+        """Return KSG's terms (R, n) for the normal scores of both sides."""
+        return super().terms(_normal_scores(x), _normal_scores(y), device)
+
+
+def _normal_scores(side: Array) -> Array:
+    scores: Array = ndtri(rankdata(side, axis=1) / (side.shape[1] + 1))
+    return scores
