@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mibench.component import Component
+from mibench.device import has_cuda
 from mibench.errors import DataError, MibenchError
 from mibench.seeding import check_seed
 
@@ -142,9 +143,7 @@ class NamedEstimator:
             raise MibenchError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
         if device == "cpu" or not self.uses_device:
             return "cpu"
-        import torch
-
-        if torch.cuda.is_available():
+        if has_cuda():
             return "cuda"
         if device == "cuda":
             raise MibenchError("device 'cuda' is asked for, but torch sees no GPU; use --device cpu")

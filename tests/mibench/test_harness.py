@@ -112,7 +112,7 @@ def test_a_record_says_where_it_comes_from():
     assert row.mi_true == 1.0
     assert json.loads(row.estimator_params) == {"k": 5, "variant": 1}
     assert row.data_seed == task.replicate_seed(0)
-    assert row.batch == 1
+    assert row.batch == 3
     assert row.device == "cpu"
     assert row.seconds_amortised > 0
     assert row.peak_memory_mb >= 0
