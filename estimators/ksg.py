@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from scipy.special import digamma, ndtri
+from scipy.special import ndtri
 from scipy.stats import rankdata
 
 from mibench.estimation import Array
 
 from . import neighbours
 from .checks import one_of
-from .neighbour_estimator import NeighbourEstimator
+from .neighbour_estimator import NeighbourEstimator, digammas
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class KSG(NeighbourEstimator):
     def terms(self, x: Array, y: Array, device: str) -> tuple[Array, list[str]]:
         """Return ψ(k) + ψ(n) − ψ(n_x + 1) − ψ(n_y + 1), or of variant 2 ψ(k) − 1/k + ψ(n) − ψ(n_x) − ψ(n_y)."""
         found = neighbours.joint(x, y, self.k, rectangle=self.variant == 2, device=device)
-        psi = digamma(np.arange(1, x.shape[1] + 1))  # psi[m] is that of m + 1
+        psi = digammas(x.shape[1])  # psi[m] is that of m + 1
         own, edge = (0, 0.0) if self.variant == 1 else (1, 1 / self.k)
         terms = psi[self.k - 1] - edge + psi[-1] - psi[found.x_counts - own] - psi[found.y_counts - own]
         copied = (found.radii == 0).mean(axis=1)

@@ -5,13 +5,12 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
 
 from mibench.estimation import Array
 
 from . import neighbours
 from .checks import one_of
-from .neighbour_estimator import NeighbourEstimator
+from .neighbour_estimator import NeighbourEstimator, digammas
 
 _Labels = NDArray[np.int64]
 
@@ -40,7 +39,7 @@ class MixedKSG(NeighbourEstimator):
         numbers = [np.where(apart, self.k, _copies(np.concatenate([x, y], axis=2)))]
         for side, count in ((x, found.x_counts), (y, found.y_counts)):
             numbers.append(np.where(apart, count + 1, _copies(side)))
-        psi = digamma(np.arange(1, n + 1))
+        psi = digammas(n)
         both, left, right = (psi[number - 1] for number in numbers)
         return both + np.log(n) - left - right, [""] * len(x)
 
@@ -85,7 +84,7 @@ class Ross(NeighbourEstimator):
             near[chosen] = neighbours.counts(members, radii[None, chosen], closed=True, device=device)[0]
         within = neighbours.counts(values[None], radii[None], closed=True, device=device)[0]
         told = sizes > 1
-        psi = digamma(np.arange(1, n + 1))
+        psi = digammas(n)
         terms[told] = psi[n - 1] + psi[near[told] - 1] - psi[sizes[told] - 1] - psi[within[told] - 1]
         return terms
 

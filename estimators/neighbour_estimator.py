@@ -4,8 +4,10 @@ import math
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.special import digamma
 
 from mibench.estimation import Array, BatchEstimator, Estimate, Shape
 from mibench.seeding import derive_seed
@@ -68,6 +70,14 @@ class NeighbourEstimator(BatchEstimator):
         answered = np.isfinite(terms).all(axis=1).reshape(replicates, parts)
         means, variances = (part.reshape(replicates, parts) for part in (terms.mean(axis=1), terms.var(axis=1, ddof=1)))
         return np.array([_ratio(means[r][answered[r]], variances[r][answered[r]] / size) for r in range(replicates)])
+
+
+@lru_cache(maxsize=8)
+def digammas(n: int) -> Array:
+    """Return ψ(1), ψ(2), … ψ(n) (n,), which every term is made of."""
+    table: Array = digamma(np.arange(1.0, n + 1))
+    table.flags.writeable = False
+    return table
 
 
 def _ratio(estimates: Array, variances: Array) -> float:

@@ -25,10 +25,11 @@ _compiled = numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="nump
 def _distances(blocks: Floats, b: int, home: int, lane: int, euclidean: bool, out: Floats, row: int) -> None:
     """Write the distances from point (home, lane) to those of block b; squared where Euclidean, else Chebyshev."""
     d, width = blocks.shape[1], blocks.shape[2]
-    zero = blocks[home, 0, lane] - blocks[home, 0, lane]
+    p = blocks[home, 0, lane]
     for j in range(width):
-        out[row, j] = zero
-    c = 0
+        e = blocks[b, 0, j] - p
+        out[row, j] = e * e if euclidean else abs(e)
+    c = 1
     while c + 4 <= d:
         p, q, r, s = (blocks[home, c, lane], blocks[home, c + 1, lane], blocks[home, c + 2, lane],
                       blocks[home, c + 3, lane])  # fmt: skip
@@ -264,46 +265,48 @@ def _holds(distance: float, radius: float, closed: bool) -> int:
 
 
 @_compiled
-def build_tree(rows: Floats, leaves: int, order: Ints, low: Floats, high: Floats) -> None:
+def build_tree(
+    rows: Floats, leaves: int, root: int, levels: int, order: Ints, keys: Floats, low: Floats, high: Floats
+) -> None:
     """Sort the points of rows (n, d) into `leaves`, a power of two, halving the widest side of each box.
 
     Leaf b holds the points order[b n // leaves : (b + 1) n // leaves]. Node v of the heap has the children 2v and
-    2v + 1, and the leaves are the last; low and high (2 leaves, d) are the corners of the boxes of all nodes.
+    2v + 1, and the leaves are the last; low and high (2 leaves, d) are the corners of the boxes of all nodes. This does
+    the node `root` and `levels` of nodes below it.
     """
     n, d = rows.shape
-    keys = np.empty(n)
-    for i in range(n):
-        order[i] = i
     span = leaves
-    for node in range(1, 2 * leaves):
-        if node & (node - 1) == 0 and node > 1:
-            span //= 2
-        first = (node * span - leaves) * n // leaves
-        last = ((node + 1) * span - leaves) * n // leaves
-        widest, width = 0, -1.0
-        for c in range(d):
-            low[node, c], high[node, c] = np.inf, -np.inf
-        for i in range(first, last):
+    while root >= 2 * leaves // span:
+        span //= 2
+    for level in range(levels + 1):
+        for node in range(root << level, (root + 1) << level):
+            first = (node * span - leaves) * n // leaves
+            last = ((node + 1) * span - leaves) * n // leaves
+            widest, width = 0, -1.0
             for c in range(d):
-                value = rows[order[i], c]
-                low[node, c] = min(low[node, c], value)
-                high[node, c] = max(high[node, c], value)
-        for c in range(d):
-            if high[node, c] - low[node, c] > width:
-                widest, width = c, high[node, c] - low[node, c]
-        if span > 1:
-            middle = ((2 * node + 1) * (span // 2) - leaves) * n // leaves
+                low[node, c], high[node, c] = np.inf, -np.inf
             for i in range(first, last):
-                keys[i] = rows[order[i], widest]
-            _partition(keys, order, first, last - 1, middle)
+                for c in range(d):
+                    value = rows[order[i], c]
+                    low[node, c] = min(low[node, c], value)
+                    high[node, c] = max(high[node, c], value)
+            for c in range(d):
+                if high[node, c] - low[node, c] > width:
+                    widest, width = c, high[node, c] - low[node, c]
+            if span > 1:
+                middle = ((2 * node + 1) * (span // 2) - leaves) * n // leaves
+                for i in range(first, last):
+                    keys[i] = rows[order[i], widest]
+                _partition(keys, order, first, last - 1, middle)
+        span //= 2
 
 
 @_compiled
-def fill_blocks(rows: Floats, order: Ints, blocks: Floats, ids: Ints) -> None:
-    """Copy the points of each leaf into its block, and write who they are (−1 where the block has room left)."""
+def fill_blocks(rows: Floats, order: Ints, begin: int, end: int, blocks: Floats, ids: Ints) -> None:
+    """Copy the points of leaves `begin` to `end` into their blocks, and write who they are (−1 where room is left)."""
     leaves, d, width = blocks.shape
     n = rows.shape[0]
-    for b in range(leaves):
+    for b in range(begin, end):
         first, last = b * n // leaves, (b + 1) * n // leaves
         for j in range(ids.shape[1]):
             ids[b, j] = order[first + j] if first + j < last else -1
@@ -356,23 +359,29 @@ def _box_reach(low: Floats, high: Floats, v: int, w: int) -> float:
 
 
 @_compiled
-def _near_and_far(
-    blocks: Floats, g: int, low: Floats, high: Floats, v: int, euclidean: bool, near: Floats, far: Floats
-) -> None:
-    """Write how near and (Chebyshev) how far the box v is at least and at most from each point of block g."""
+def _how_near(blocks: Floats, g: int, low: Floats, high: Floats, v: int, euclidean: bool, near: Floats) -> None:
+    """Write how near the box v is at least to each point of block g; squared where Euclidean."""
     width = blocks.shape[2]
-    for q in range(width):
-        near[q], far[q] = 0.0, 0.0
+    near[:] = 0.0
     for c in range(blocks.shape[1]):
         floor, ceiling = low[v, c], high[v, c]
         for q in range(width):
-            under, over = floor - blocks[g, c, q], blocks[g, c, q] - ceiling
-            gap = max(under, over, 0.0)
+            gap = max(floor - blocks[g, c, q], blocks[g, c, q] - ceiling, 0.0)
             if euclidean:
                 near[q] += gap * gap
             else:
                 near[q] = max(near[q], gap)
-                far[q] = max(far[q], ceiling - blocks[g, c, q], blocks[g, c, q] - floor)
+
+
+@_compiled
+def _how_far(blocks: Floats, g: int, low: Floats, high: Floats, v: int, far: Floats) -> None:
+    """Write how far (Chebyshev) the box v is at most from each point of block g."""
+    width = blocks.shape[2]
+    far[:] = 0.0
+    for c in range(blocks.shape[1]):
+        floor, ceiling = low[v, c], high[v, c]
+        for q in range(width):
+            far[q] = max(far[q], ceiling - blocks[g, c, q], blocks[g, c, q] - floor)
 
 
 @_compiled
@@ -387,7 +396,7 @@ def tree_nearest(
     """
     leaves, _, width = blocks.shape
     k = nearest.shape[1]
-    distance, near, far = np.empty((1, width)), np.empty(width), np.empty(width)
+    distance, near = np.empty((1, width)), np.empty(width)
     best, whose = np.empty((width, k)), np.empty((width, k), np.int64)
     stack = np.empty(128, np.int64)
     slack = 1.0 + 1e-12 if euclidean else 1.0
@@ -413,7 +422,7 @@ def tree_nearest(
                 stack[depth + 1] = 4 * node + 1 - stack[depth]
                 depth += 2
             elif node != home:
-                _near_and_far(blocks, g, low, high, node, euclidean, near, far)
+                _how_near(blocks, g, low, high, node, euclidean, near)
                 looked += _visit(blocks, ids, g, size, node - leaves, euclidean, distance, best, whose, near)
         for q in range(size):
             nearest[ids[g, q], :], index[ids[g, q], :] = best[q], whose[q]
@@ -494,7 +503,8 @@ def tree_counts(
                 stack[depth], stack[depth + 1] = 2 * node, 2 * node + 1
                 depth += 2
             else:
-                _near_and_far(blocks, g, low, high, node, False, near, far)
+                _how_near(blocks, g, low, high, node, False, near)
+                _how_far(blocks, g, low, high, node, far)
                 _count_leaf(blocks, ids, g, node - leaves, closed, radius, near, far, distance, count)
         for q in range(size):
             counts[ids[g, q]] = common + count[q]

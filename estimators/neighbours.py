@@ -26,7 +26,8 @@ _WIDTH = 1024  # points of a block of the scan: with some tens of coordinates it
 _LEAF = 64  # points of a leaf in low dimension; twice as many where boxes are wide
 _FEW = 256  # points that need neither a scan in float32 nor a tree
 _SMALL = 2**22  # pairs below which replicates run side by side, each on one thread
-_POINTS, _LEAVES, _GRAIN = 1000, 4, 2**18  # points, leaves and pairs of points that are worth the start of a thread
+# Points, leaves and coordinates of pairs (a pair itself costs as much as some) that are worth the start of a thread.
+_POINTS, _LEAVES, _GRAIN, _PAIR = 1000, 4, 2**20, 6
 _PILOTS = 8  # leaves that say what the others will cost, or one of 32 where that is fewer
 
 # Seconds on one core, fitted once to timings over n, d and intrinsic dimension (tests/benchmarks/fit_search_cost.py);
@@ -78,7 +79,7 @@ def _nearest(points: Array, k: int, euclidean: bool, device: str) -> tuple[Array
         from .neighbours_torch import nearest as on_gpu
 
         return on_gpu(points, k, euclidean, device)
-    found = _each(lambda r, workers: Tree.build(points[r]).nearest(k, euclidean, workers), points)
+    found = _each(lambda r, workers: Tree.build(points[r], workers).nearest(k, euclidean, workers), points)
     return np.stack([distance for distance, _ in found]), np.stack([index for _, index in found])
 
 
@@ -89,7 +90,7 @@ def warm_up(device: str) -> None:
         joint(points, points, 1, rectangle=rectangle, device=device)
         if device == "cpu":
             Scan.of(points[0], points[0]).search(1, rectangle, 1)
-            _by_trees(Tree.build(points[0]), points[0], points[0, :, :1], 1, rectangle, 1)
+            _by_trees(Tree.build(points[0], 1), points[0], points[0, :, :1], 1, rectangle, 1)
 
 
 def counts(points: Array, radii: Array, *, closed: bool, device: str) -> Counts:
@@ -113,7 +114,7 @@ def _joint_of_few(x: Array, y: Array, k: int, rectangle: bool) -> Neighbourhoods
     left, right = (np.ascontiguousarray(side.transpose(0, 2, 1)) for side in (x, y))
     shape = x.shape[:2]
     found = np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64)
-    grain = _GRAIN // shape[1] ** 2
+    grain = _GRAIN // (shape[1] ** 2 * (x.shape[2] + y.shape[2] + 3 * _PAIR))
     over_ranges(lambda i, j: kernels.small(left, right, k, rectangle, i, j, *found), shape[0], threads(), grain)
     return Neighbourhoods(*found)
 
@@ -122,7 +123,7 @@ def _joint(x: Array, y: Array, k: int, rectangle: bool, workers: int) -> tuple[A
     n, d = len(x), x.shape[1] + y.shape[1]
     scan_cost = n * (n * (_SCAN_PAIR + d * _SCAN_COORDINATE) + _SCAN_POINT)
     if scan_cost > n * _tree_cost(3 * _LEAF, d):  # about the least that a search looks at
-        tree = Tree.build(np.concatenate([x, y], axis=1))
+        tree = Tree.build(np.concatenate([x, y], axis=1), workers)
         if scan_cost > n * _tree_cost(tree.pilot(k), d):
             return _by_trees(tree, x, y, k, rectangle, workers)
     return Scan.of(x, y).search(k, rectangle, workers)
@@ -150,7 +151,7 @@ def _by_trees(
 
 def _counts(points: Array, radii: Array, closed: bool, workers: int) -> Counts:
     if points.shape[1] > 1:
-        return Tree.build(points).counts(radii, closed, workers)
+        return Tree.build(points, workers).counts(radii, closed, workers)
     found = np.empty(len(points), np.int64)
     order = np.argsort(points[:, 0])
     ascending = np.empty_like(found)
@@ -172,17 +173,23 @@ class Tree:
     n: int
 
     @classmethod
-    def build(cls, points: Array) -> Self:
+    def build(cls, points: Array, workers: int) -> Self:
         """Sort `points` into leaves."""
         n, d = points.shape
         rows = np.ascontiguousarray(points)
-        leaves = 2 ** max(0, math.ceil(math.log2(n / (_LEAF if d < 3 else 2 * _LEAF))))
-        order, low, high = np.empty(n, np.int64), np.empty((2 * leaves, d)), np.empty((2 * leaves, d))
-        kernels.build_tree(rows, leaves, order, low, high)
+        depth = max(0, math.ceil(math.log2(n / (_LEAF if d < 3 else 2 * _LEAF))))
+        leaves = 2**depth
+        order, keys = np.arange(n), np.empty(n)
+        low, high = np.empty((2 * leaves, d)), np.empty((2 * leaves, d))
+        top = min(depth, (workers - 1).bit_length())  # as many subtrees as threads
+        arrays = order, keys, low, high
+        kernels.build_tree(rows, leaves, 1, top, *arrays)
+        roots = range(2**top, 2 ** (top + 1)) if depth > top else ()
+        together(lambda root: kernels.build_tree(rows, leaves, root, depth - top, *arrays), roots, workers)
         most = -(-n // leaves)
         blocks = np.empty((leaves, d, -(-most // kernels.LANES) * kernels.LANES))
         ids = np.empty((leaves, most), np.int64)
-        kernels.fill_blocks(rows, order, blocks, ids)
+        over_ranges(lambda i, j: kernels.fill_blocks(rows, order, i, j, blocks, ids), leaves, workers, 4 * _LEAVES)
         return cls(blocks, ids, low, high, n)
 
     def nearest(self, k: int, euclidean: bool, workers: int) -> tuple[Array, Counts]:
@@ -244,8 +251,9 @@ class Scan:
         """Return the k-th joint distances and both counts, each (n,)."""
         n = len(self.x)
         found = np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64)
+        grain = _GRAIN // (n * (self.x.shape[1] + self.y.shape[1] + _PAIR))
         given = self.x_blocks, self.y_blocks, self.x, self.y, k, rectangle, self.scale, self.doubt, self.reach
-        over_ranges(lambda i, j: kernels.scan(*given, i, j, *found), n, workers, _GRAIN // n)
+        over_ranges(lambda i, j: kernels.scan(*given, i, j, *found), n, workers, grain)
         return found
 
 

@@ -29,7 +29,8 @@ os.register_at_fork(after_in_child=_pool.cache_clear)
 
 def over_ranges(work: Callable[[int, int], object], count: int, workers: int, grain: int = 1) -> None:
     """Call ``work(begin, end)`` over ranges that make up 0 … count, each of `grain` or more, on `workers` threads."""
-    pieces = max(1, min(count // max(1, grain), workers * _CHUNKS if workers > 1 else 1))
+    pieces = min(count // max(1, grain), workers * _CHUNKS)
+    pieces = max(1, pieces - pieces % workers if workers > 1 else 1)
     edges = [piece * count // pieces for piece in range(pieces + 1)]
     together(lambda piece: work(edges[piece], edges[piece + 1]), range(pieces), workers)
 

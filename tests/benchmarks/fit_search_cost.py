@@ -33,7 +33,7 @@ def seconds(work):
 
 
 def by_trees(x, y):
-    tree = search.Tree.build(np.concatenate([x, y], axis=1))
+    tree = search.Tree.build(np.concatenate([x, y], axis=1), 1)
     return search._by_trees(tree, x, y, K, False, 1)
 
 
@@ -46,7 +46,7 @@ def main():
     rows = []
     for x, y in data():
         n, d = len(x), x.shape[1] + y.shape[1]
-        pairs = search.Tree.build(np.concatenate([x, y], axis=1)).pilot(K)
+        pairs = search.Tree.build(np.concatenate([x, y], axis=1), 1).pilot(K)
         scan = seconds(lambda x=x, y=y: search.Scan.of(x, y).search(K, False, 1))
         rows.append((n, d, pairs, scan, seconds(lambda x=x, y=y: by_trees(x, y))))
     scan_terms, tree_terms = ([(n * m, n * m * d, n) for n, d, m in sizes] for sizes in (

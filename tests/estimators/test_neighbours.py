@@ -31,7 +31,7 @@ def by_scan(x, y, k, rectangle):
 
 
 def by_trees(x, y, k, rectangle):
-    return neighbours._by_trees(Tree.build(np.concatenate([x, y], axis=1)), x, y, k, rectangle, 2)
+    return neighbours._by_trees(Tree.build(np.concatenate([x, y], axis=1), 2), x, y, k, rectangle, 2)
 
 
 def as_few(x, y, k, rectangle):

@@ -1,0 +1,118 @@
+"""KSG beside other libraries on the same data in one run: ``make peers bench``. Nothing passes or fails by the clock.
+
+The libraries live in environments of their own, in the folder ``.peers`` or the one that ``MIBENCH_PEERS`` names. An
+estimate that takes more than two minutes counts as two minutes. The table of ratios is printed at the end.
+"""
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import mibench
+
+HERE = Path(__file__).parent
+PEERS = Path(os.environ.get("MIBENCH_PEERS", HERE.parents[1] / ".peers"))
+NAMES = ("bmi", "infomeasure", "npeet", "sklearn")
+LIMIT, START = 120.0, 30.0  # seconds of an estimate, and of imports
+K = 5
+
+
+@pytest.fixture(scope="module")
+def table(request):
+    """Collect (n, d, our seconds, {peer: seconds}), and print them at the end."""
+    rows = []
+    yield rows
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print("\n\n     n   d      ours  ratio  " + "".join(f"{name:>13s}" for name in NAMES))
+        for n, d, ours, peers in rows:
+            seconds = "".join(f"{peers.get(name, math.nan):11.4g} s" for name in NAMES)
+            print(f"{n:6d} {d:3d} {ours:8.4f} s {min(peers.values()) / ours:5.1f}  {seconds}")
+        if rows:
+            ratios = [min(peers.values()) / ours for *_, ours, peers in rows]
+            print(f"geometric mean {statistics.geometric_mean(ratios):.1f}, least {min(ratios):.1f}")
+
+
+@pytest.fixture(scope="module")
+def ksg():
+    method = mibench.estimator(f"ksg(k={K})").method
+    method.warm_up("cpu")
+    return method
+
+
+def peer_seconds(name, data, rounds):
+    """Return the median seconds of an estimate and its value, or two minutes and NaN where it takes longer."""
+    command = [PEERS / name / "bin" / "python", HERE / "peers" / "ksg.py", name, data, str(K), str(rounds)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=START + LIMIT * (rounds + 1), check=True)
+        lines = done.stdout
+    except subprocess.TimeoutExpired as late:
+        lines = (late.stdout or b"").decode()
+    found = [tuple(map(float, line.split())) for line in lines.splitlines() if len(line.split()) == 2]
+    warm = [seconds for _, seconds in found[1 if rounds else 0 :]] or [LIMIT]
+    return min(LIMIT, statistics.median(warm)), found[-1][0] if found else math.nan
+
+
+@pytest.mark.benchmark(group="ksg beside peers")
+@pytest.mark.parametrize("d", [1, 3, 10, 50])
+@pytest.mark.parametrize("n", [1000, 10_000, 50_000])
+def test_ksg(benchmark, table, ksg, tmp_path, n, d):
+    installed = [name for name in NAMES if (PEERS / name).is_dir() and (name != "sklearn" or d == 1)]
+    if not installed:
+        pytest.skip(f"no other library is installed in {PEERS}; run make peers")
+    x, y = mibench.task(f"gaussian(d={d}, mi=2)").sample(n, seed=0)
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    rounds = 1 if n * d >= 100_000 else 5
+    value = benchmark.pedantic(lambda: float(ksg.estimate(x, y, 0)), rounds=4 * rounds + 1)
+    before = benchmark.stats.stats.median
+    peers = {}
+    for name in installed:
+        # two rounds of a slow estimate tell no more than one, whose first call is then not only a warm-up
+        peers[name], theirs = peer_seconds(name, tmp_path / "data.npz", rounds if n * d < 100_000 else 0)
+        if name in ("infomeasure", "npeet") and math.isfinite(theirs):
+            assert value == pytest.approx(theirs, abs=1e-9)
+    start = time.perf_counter()
+    for _ in range(rounds):
+        ksg.estimate(x, y, 0)
+    after = (time.perf_counter() - start) / rounds
+    table.append((n, d, max(before, after), peers))
+
+
+@pytest.mark.benchmark(group="ten replicates")
+@pytest.mark.parametrize("way", ["one call", "ten calls"])
+@pytest.mark.parametrize(("n", "d"), [(1000, 3), (10_000, 1), (10_000, 10)])
+def test_ten_replicates(benchmark, ksg, n, d, way):
+    task = mibench.task(f"gaussian(d={d}, mi=2)")
+    x, y = (np.stack(side) for side in zip(*(task.sample(n, seed=s) for s in range(10)), strict=True))
+
+    def batch():
+        return [float(one) for one in ksg.estimate_batch(x, y, range(10), "cpu")]
+
+    def singles():
+        return [float(ksg.estimate(x[r], y[r], r)) for r in range(10)]
+
+    assert benchmark.pedantic(batch if way == "one call" else singles, rounds=5) == singles()
+
+
+@pytest.mark.benchmark(group="compiled kernels from the cache")
+def test_cold_start(benchmark):
+    """What the first estimate of a process costs beyond a warm one: loading the compiled searches."""
+    code = (
+        "import time, numpy as np, mibench;"
+        "from mibench.estimators import ksg, neighbours;"
+        "start = time.perf_counter(); neighbours.warm_up('cpu'); print(time.perf_counter() - start)"
+    )
+
+    def first():
+        return float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
+
+    first()
+    seconds = [benchmark.pedantic(first, rounds=1)] + [first() for _ in range(4)]
+    benchmark.extra_info["seconds of loading"] = statistics.median(seconds)
+    print(f"\nthe compiled searches load in {statistics.median(seconds):.2f} s")
