@@ -59,11 +59,11 @@ class NeighbourEstimator(BatchEstimator):
         if parts < 2:
             return np.ones(replicates)
         size = min(_PART, n // parts)
-        chosen = np.stack([
+        chosen = [
             np.random.default_rng(derive_seed(seed, "subsamples")).permutation(n)[: parts * size] for seed in seeds
-        ])  # fmt: skip
+        ]
         left, right = (
-            np.take_along_axis(side, chosen[..., None], axis=1).reshape(replicates * parts, size, -1)
+            np.stack([one[rows] for one, rows in zip(side, chosen, strict=True)]).reshape(replicates * parts, size, -1)
             for side in (x, y)
         )
         terms, _ = self.terms(left, right, device)

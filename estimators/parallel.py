@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from itertools import count as counter
 from typing import TypeVar
 
 import numba
@@ -20,11 +21,11 @@ def threads() -> int:
 
 
 @lru_cache(maxsize=1)
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers, thread_name_prefix="mibench")
+def _helpers(number: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(number, thread_name_prefix="mibench")
 
 
-os.register_at_fork(after_in_child=_pool.cache_clear)
+os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 def over_ranges(work: Callable[[int, int], object], count: int, workers: int, grain: int = 1) -> None:
@@ -36,8 +37,32 @@ def over_ranges(work: Callable[[int, int], object], count: int, workers: int, gr
 
 
 def together(work: Callable[[Item], Result], items: Iterable[Item], workers: int) -> list[Result]:
-    """Return ``work(item)`` for every item, on `workers` threads; `work` itself must not ask for more than one."""
+    """Return ``work(item)`` for every item, on `workers` threads, of which the calling one is the first.
+
+    Helpers that have not woken up when all is done are not waited for, so that little work costs little. An error ends
+    the work of all of them.
+    """
     listed = list(items)
-    if workers == 1 or len(listed) == 1:
-        return [work(item) for item in listed]
-    return list(_pool(workers).map(work, listed))
+    results: dict[int, Result] = {}
+    places = counter()
+    failed = False
+
+    def drain() -> None:
+        nonlocal failed
+        try:
+            while not failed and (place := next(places)) < len(listed):
+                results[place] = work(listed[place])
+        except BaseException:
+            failed = True
+            raise
+
+    number = min(workers, len(listed)) - 1
+    helpers = [_helpers(workers - 1).submit(drain) for _ in range(number)]
+    try:
+        drain()
+    finally:
+        awake = [helper for helper in helpers if not helper.cancel()]
+        errors = [error for helper in awake if (error := helper.exception())]
+    if errors:
+        raise errors[0]
+    return [results[place] for place in range(len(listed))]
