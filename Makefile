@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: run test lint bench clean
+.PHONY: run test lint bench peers clean
 
 run: $(INSTALLED)
 	$(BIN)/mibench run --task all --estimator oracle,gaussian_fit,ksg --profile smoke; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ]
@@ -21,6 +21,13 @@ lint: $(INSTALLED)
 bench: $(INSTALLED)
 	$(BIN)/python -m pytest tests/benchmarks
 
+peers: $(patsubst tests/benchmarks/peers/%.txt,.peers/%/.installed,$(wildcard tests/benchmarks/peers/*.txt))
+
+.peers/%/.installed: tests/benchmarks/peers/%.txt
+	$(PYTHON) -m venv .peers/$*
+	.peers/$*/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	touch $@
+
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "mibench needs Python 3.11 or later: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
@@ -28,4 +35,4 @@ $(INSTALLED): pyproject.toml constraints.txt
 	touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .peers build dist *.egg-info

@@ -75,6 +75,8 @@ def log_volume_ratio(offsets: Array, dims: tuple[int, int]) -> Array:
     Both boxes are centred at the point. V has one half-width for x and one for y, as variant 2 of KSG has; V̄ has one
     for each principal axis.
     """
+    largest = np.abs(offsets).max(axis=(-2, -1), keepdims=True)
+    offsets = offsets / np.where(largest > 0, largest, 1)  # so that squares keep their digits
     size = np.abs(offsets)
     sides = np.stack([size[..., : dims[0]].max(axis=(-2, -1)), size[..., dims[0] :].max(axis=(-2, -1))])
     axes = np.linalg.eigh(np.swapaxes(offsets, -1, -2) @ offsets)[1]

@@ -15,6 +15,7 @@ from mibench.seeding import derive_seed
 from . import neighbours
 from .checks import at_least
 
+_SAFE = 2.0**-1000
 _PARTS, _PART = 20, 100  # disjoint random subsamples, and the most points that one of them has
 
 
@@ -39,7 +40,7 @@ class NeighbourEstimator(BatchEstimator):
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate, in nats: NaN with a reason where the method has none for most points."""
-        left, right = (side.reshape(*side.shape[:2], -1) for side in (x, y))
+        left, right = _rows(x, y)
         terms, messages = self.terms(left, right, device)
         understated = self._understated(left, right, seeds, device)
         return [_estimate(*one) for one in zip(terms, understated, messages, strict=True)]
@@ -70,6 +71,13 @@ class NeighbourEstimator(BatchEstimator):
         answered = np.isfinite(terms).all(axis=1).reshape(replicates, parts)
         means, variances = (part.reshape(replicates, parts) for part in (terms.mean(axis=1), terms.var(axis=1, ddof=1)))
         return np.array([_ratio(means[r][answered[r]], variances[r][answered[r]] / size) for r in range(replicates)])
+
+
+def _rows(*sides: Array) -> list[Array]:
+    """Return cells (R, n, d) as the compiled searches take them, scaled alike where differences would overflow."""
+    rows: list[Array] = [np.require(side.reshape(*side.shape[:2], -1), np.float64, ["C", "W"]) for side in sides]
+    scale = _SAFE if max(np.abs(side).max() for side in rows) > 1 / _SAFE else 1.0
+    return rows if scale == 1 else [side * scale for side in rows]
 
 
 @lru_cache(maxsize=8)

@@ -16,7 +16,7 @@ Ints = NDArray[np.int64]
 LANES = 16  # float32 numbers that a processor treats at once, or a multiple of it
 TILE = LANES * LANES  # the width of a block of the scan is a multiple of it
 QUERIES = 8  # points that share one pass over the blocks
-_LARGEST = float(np.finfo(np.float32).max)
+_LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 _FAST = {"nnan", "nsz", "reassoc"}
 _compiled = numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
 
@@ -95,7 +95,6 @@ def scan(
     k: int,
     rectangle: bool,
     scale: float,
-    doubt: float,
     reach: Floats,
     begin: int,
     end: int,
@@ -106,8 +105,8 @@ def scan(
     """Write the k-th joint distances and the marginal counts of the points from `begin` to `end`.
 
     The blocks hold the centred data times `scale` in float32, in the order of the rows x (n, d_x) and y (n, d_y).
-    A distance in float32 is off by at most 2⁻²²(reach[i] + distance) + `doubt`, in units of the blocks, where
-    reach[i] is the largest coordinate of point i; what that leaves open is decided on the rows in float64.
+    A distance in float32 is off by less than 2⁻²²(reach[i] + distance), in units of the blocks, where reach[i] is the
+    largest coordinate of point i; what that leaves open is decided on the rows in float64.
     """
     n, width = x.shape[0], x_blocks.shape[2]
     count = x_blocks.shape[0]
@@ -129,27 +128,26 @@ def scan(
         for q in range(many):
             i = first + q
             x_rows[q, i], y_rows[q, i] = np.inf, np.inf
-            found = _gather(x_tiles, y_tiles, q, minima, nearest, reach[i], doubt, hits)
+            found = _gather(x_tiles, y_tiles, q, minima, nearest, reach[i], hits)
             radius = _kth(x, y, i, hits, found, hit_distance, nearest)
             x_radius, y_radius = radius, radius
             if rectangle:
                 x_radius, y_radius = _sides(x, y, i, hits, found, hit_distance, radius)
             radii[i] = radius
-            x_counts[i] = _count(x_rows, q, x, i, x_radius, rectangle, scale, doubt, reach[i], hits, found)
-            y_counts[i] = _count(y_rows, q, y, i, y_radius, rectangle, scale, doubt, reach[i], hits, found)
+            x_counts[i] = _count(x_rows, q, x, i, x_radius, rectangle, scale, reach[i], hits, found)
+            y_counts[i] = _count(y_rows, q, y, i, y_radius, rectangle, scale, reach[i], hits, found)
 
 
 @_compiled
 def _gather(
-    x_tiles: Floats, y_tiles: Floats, q: int, minima: Floats, nearest: Floats, reach: float, doubt: float,
-    hits: Ints,
+    x_tiles: Floats, y_tiles: Floats, q: int, minima: Floats, nearest: Floats, reach: float, hits: Ints,
 ) -> int:  # fmt: skip
     """List the points that may be among the k nearest, and return how many there are.
 
     The k-th smallest of the minima of many small groups is no smaller than the k-th distance: it says which groups to
     look into. A group is one lane of a tile, so that the minima of all lanes are found at once.
     """
-    bound = _beyond(_kth_minimum(x_tiles, y_tiles, q, minima, nearest), reach, doubt)
+    bound = _beyond(_kth_minimum(x_tiles, y_tiles, q, minima, nearest), reach)
     last = nearest.shape[1] - 1
     nearest[0, :] = np.inf
     found = 0
@@ -163,7 +161,7 @@ def _gather(
                         found += 1
                         if distance < nearest[0, last]:
                             _insert(nearest, 0, distance)
-    bound = _beyond(nearest[0, last], reach, doubt)
+    bound = _beyond(nearest[0, last], reach)
     kept = 0
     for h in range(found):
         t, s, lane = hits[h] // TILE, hits[h] % TILE // LANES, hits[h] % LANES
@@ -191,16 +189,17 @@ def _kth_minimum(x_tiles: Floats, y_tiles: Floats, q: int, minima: Floats, neare
 
 
 @_compiled
-def _error(distance: float, reach: float, doubt: float) -> float:
-    return 2.0**-22 * (reach + distance) + doubt
+def _error(distance: float, reach: float) -> float:
+    """Return twice what rounding two coordinates of up to `reach` + `distance`, and their difference, can amount to."""
+    return 2.0**-22 * (reach + distance) + _SMALLEST
 
 
 @_compiled
-def _beyond(distance: float, reach: float, doubt: float) -> float:
+def _beyond(distance: float, reach: float) -> float:
     """Return what no float32 distance exceeds whose float64 is at most that of a point at `distance`."""
     if distance == np.inf:
         return _LARGEST
-    return distance + 3 * _error(distance, reach, doubt)
+    return distance + 3 * _error(distance, reach)
 
 
 @_compiled
@@ -229,15 +228,15 @@ def _sides(
 
 @_compiled
 def _count(
-    distances: Floats, q: int, rows: Floats, i: int, radius: float, closed: bool, scale: float, doubt: float,
-    reach: float, hits: Ints, found: int,
+    distances: Floats, q: int, rows: Floats, i: int, radius: float, closed: bool, scale: float, reach: float,
+    hits: Ints, found: int,
 ) -> int:  # fmt: skip
     """Count the points nearer than `radius`, or where `closed` not farther.
 
     Those in the narrow band that float32 leaves open are counted by float64; nearly always they are `hits`.
     """
     centre = radius * scale
-    error = _error(centre, reach, doubt)
+    error = _error(centre, reach)
     low, high = np.float32(centre - error), np.float32(centre + error)
     inside, within = np.int32(0), np.int32(0)
     for j in range(distances.shape[1]):

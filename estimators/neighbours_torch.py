@@ -4,19 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from mibench.estimation import Array
 
-Counts = NDArray[np.int64]
+from .neighbour_kernels import Ints
 
 _BUFFERS = 8  # arrays of a chunk's distances that are alive together, with room for sorting
 _MOST = 2**27  # distances of a chunk: beyond, the launches no longer matter
 _CPU = 2**20  # distances of a chunk on a CPU, where this path only serves to be checked
 
 
-def joint(x: Array, y: Array, k: int, rectangle: bool, device: str) -> tuple[Array, Counts, Counts]:
+def joint(x: Array, y: Array, k: int, rectangle: bool, device: str) -> tuple[Array, Ints, Ints]:
     """Return the k-th joint distances and the counts in x and in y, each (R, n); see `neighbours.joint`."""
     left, right = _on(device, x), _on(device, y)
     parts = []
@@ -35,7 +34,7 @@ def joint(x: Array, y: Array, k: int, rectangle: bool, device: str) -> tuple[Arr
     return radii, x_counts, y_counts
 
 
-def nearest(points: Array, k: int, euclidean: bool, device: str) -> tuple[Array, Counts]:
+def nearest(points: Array, k: int, euclidean: bool, device: str) -> tuple[Array, Ints]:
     """Return the distances and the rows of the k nearest others, each (R, n, k); see `neighbours.nearest`."""
     given = _on(device, points)
     parts = []
@@ -48,14 +47,14 @@ def nearest(points: Array, k: int, euclidean: bool, device: str) -> tuple[Array,
     return distance.cpu().numpy(), found[1].cpu().numpy()
 
 
-def counts(points: Array, radii: Array, closed: bool, device: str) -> Counts:
+def counts(points: Array, radii: Array, closed: bool, device: str) -> Ints:
     """Return how many others are within radii, (R, n); see `neighbours.counts`."""
     given, edges = _on(device, points), _on(device, radii[..., None])
     parts = []
     for rows in _chunks(given):
         distance, edge = _distances(given, rows, False), edges[:, rows]
         parts.append(((distance <= edge) if closed else (distance < edge)).sum(dim=2))
-    found: Counts = torch.cat(parts, dim=1).cpu().numpy()
+    found: Ints = torch.cat(parts, dim=1).cpu().numpy()
     return found
 
 

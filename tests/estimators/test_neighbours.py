@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mibench.estimators import neighbours, neighbours_torch
-from mibench.estimators.neighbours import Scan, Tree
+from mibench.estimators.neighbour_scan import Scan
+from mibench.estimators.neighbour_tree import Tree
 
 RNG = np.random.default_rng(0)
 
