@@ -12,9 +12,14 @@ Index = NDArray[np.integer[Any]]
 
 
 def varying(side: Array) -> Array:
-    """Return the columns of `side` (n, ...) that are not constant, (n, d)."""
+    """Return the columns of `side` (n, ...) that are not constant, (n, d), each scaled to at most 1.
+
+    The scales are powers of two, which round nothing, so that no square or difference overflows or vanishes.
+    """
     columns = side.reshape(len(side), -1)
-    return columns[:, columns.max(axis=0) > columns.min(axis=0)]
+    kept = columns[:, columns.max(axis=0) > columns.min(axis=0)]
+    scaled: Array = np.ldexp(kept, -np.frexp(np.abs(kept).max(axis=0))[1])
+    return scaled
 
 
 def varying_stacks(x: Array, y: Array) -> Iterator[tuple[Index, Array, Array]]:

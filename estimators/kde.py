@@ -13,6 +13,7 @@ from mibench.errors import DataError
 from mibench.estimation import Array, BatchEstimator, Estimate, Shape
 
 from .checks import at_least, one_of
+from .columns import varying
 from .kernel_density import Whitened, whiten
 from .kernels import KERNELS
 
@@ -59,10 +60,10 @@ class KDE(BatchEstimator):
 
     def _estimate(self, x: Array, y: Array, seed: int, device: str) -> Estimate:
         kernel = KERNELS[self.kernel]
-        flat = [np.ascontiguousarray(side.reshape(len(side), -1)) for side in (x, y)]
-        left, right = (whiten(torch.as_tensor(side, device=device)).points for side in flat)
-        if min(left.shape[1], right.shape[1]) == 0:
+        sides = varying(x), varying(y)
+        if min(side.shape[1] for side in sides) == 0:
             return Estimate(0.0, 0.0)
+        left, right = (whiten(torch.as_tensor(side, device=device)).points for side in sides)
         joint = whiten(torch.cat([left, right], dim=1), kernel)
         if joint.points.shape[1] < left.shape[1] + right.shape[1]:
             return Estimate(math.nan, message="x and y determine each other linearly: the joint density is degenerate")
