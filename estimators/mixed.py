@@ -36,11 +36,11 @@ class MixedKSG(NeighbourEstimator):
         n = x.shape[1]
         found = neighbours.joint(x, y, self.k, rectangle=False, device=device)
         apart = found.radii > 0
-        numbers = [np.where(apart, self.k, _copies(np.concatenate([x, y], axis=2)))]
-        for side, count in ((x, found.x_counts), (y, found.y_counts)):
-            numbers.append(np.where(apart, count + 1, _copies(side)))
-        psi = digammas(n)
-        both, left, right = (psi[number - 1] for number in numbers)
+        numbers = np.stack([np.full_like(found.x_counts, self.k), found.x_counts + 1, found.y_counts + 1])
+        for r in np.flatnonzero(~apart.all(axis=1)):
+            copies = [_copies(side) for side in (np.concatenate([x[r], y[r]], axis=1), x[r], y[r])]
+            numbers[:, r] = np.where(apart[r], numbers[:, r], copies)
+        both, left, right = digammas(n)[numbers - 1]
         return both + np.log(n) - left - right, [""] * len(x)
 
 
@@ -108,7 +108,7 @@ def _labels(side: Array) -> _Labels:
     return labels
 
 
-def _copies(cell: Array) -> _Labels:
-    """Return how many rows of the replicate equal each row of `cell` (R, n, d), itself included."""
-    labels = [_labels(side) for side in cell]
-    return np.stack([np.bincount(label)[label] for label in labels])
+def _copies(side: Array) -> _Labels:
+    """Return how many rows of `side` (n, d) equal each of them, itself included."""
+    labels = _labels(side)
+    return np.bincount(labels)[labels]
