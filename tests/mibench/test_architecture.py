@@ -58,7 +58,7 @@ def test_tasks_can_be_called_before_and_after_their_package_is_imported():
 def test_every_module_of_a_method_counts_in_its_hash(tmp_path):
     ksg = {"ksg.py", "neighbour_estimator.py", "neighbours.py", "neighbour_kernels.py", "neighbours_torch.py"}
     ksg |= {"neighbour_scan.py", "neighbour_tree.py", "checks.py", "parallel.py"}
-    kde = {"kde.py", "kernel_density.py", "kernels.py", "checks.py"}
+    kde = {"kde.py", "kernel_density.py", "kernels.py", "columns.py", "checks.py"}
     for name, used in {
         "ksg": ksg,
         "ae(ksg)": {"autoencoder.py", "stack.py", "wrapper.py"} | kde | ksg,
