@@ -11,7 +11,7 @@ from scipy.special import digamma, gammaln
 from mibench.estimation import Array, Shape
 
 from . import neighbours
-from .neighbour_estimator import NeighbourEstimator
+from .neighbour_estimator import NeighbourEstimator, of_points
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class ThreeEntropies(NeighbourEstimator):
         copied = np.isinf(left) | np.isinf(right)  # where both have copies at once, so has each
         terms = np.full(copied.shape, np.nan)
         terms[~copied] = both[~copied] - left[~copied] - right[~copied]
-        return terms, [self._message(share) for share in copied.mean(axis=1)]
+        words = "have copies in x or in y: their density is infinite, and they are left out"
+        return terms, [of_points(share, words) for share in copied.mean(axis=1)]
 
     def _log_density(self, points: Array, device: str) -> Array:
         """Return Σ_j w_j log p̂_j, log p̂_j = ψ(j) − log(n − 1) − log V_d − d log r_j, with V_d r^d a ball's volume."""
@@ -46,11 +47,6 @@ class ThreeEntropies(NeighbourEstimator):
         log_p = digamma(used + 1) - math.log(n - 1) - log_ball - d * log_radii
         density: Array = np.where(apart, log_p @ weights[used], np.inf)
         return density
-
-    def _message(self, copied: float) -> str:
-        if copied == 0:
-            return ""
-        return f"{copied:.1%} of the points have copies in x or in y: their density is infinite, and they are left out"
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from mibench.estimation import Array
 
 from . import neighbours
 from .checks import one_of
-from .neighbour_estimator import NeighbourEstimator, digammas
+from .neighbour_estimator import NeighbourEstimator, digammas, of_points
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,8 @@ class KSG(NeighbourEstimator):
         terms = psi[self.k - 1] - edge + psi[-1] - psi[found.x_counts - own] - psi[found.y_counts - own]
         copied = (found.radii == 0).mean(axis=1)
         terms[copied > 0.5] = np.nan
-        return terms, [self._message(share) for share in copied]
-
-    def _message(self, copied: float) -> str:
-        if copied == 0:
-            return ""
-        return f"{copied:.1%} of the points have {self.k} or more copies; KSG is for continuous data, mixed_ksg is not"
+        words = f"have {self.k} or more copies; KSG is for continuous data, mixed_ksg is not"
+        return terms, [of_points(share, words) for share in copied]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from mibench.estimation import Array
 
 from . import neighbours
 from .checks import one_of
-from .neighbour_estimator import NeighbourEstimator, digammas
+from .neighbour_estimator import NeighbourEstimator, digammas, of_points
 
 _Labels = NDArray[np.int64]
 
@@ -67,8 +67,8 @@ class Ross(NeighbourEstimator):
     def terms(self, x: Array, y: Array, device: str) -> tuple[Array, list[str]]:
         """Return the terms (R, n), NaN for the points that are alone in their class."""
         found = [self._terms(*sides, device) for sides in zip(x, y, strict=True)]
-        alone = [float(np.isnan(terms).mean()) for terms in found]
-        return np.stack(found), [_message(share) for share in alone]
+        words = "are alone in their class and left out; ross needs one discrete side"
+        return np.stack(found), [of_points(float(np.isnan(terms).mean()), words) for terms in found]
 
     def _terms(self, x: Array, y: Array, device: str) -> Array:
         n = len(x)
@@ -94,12 +94,6 @@ class Ross(NeighbourEstimator):
         if self.discrete == "x" or (self.discrete == "auto" and left.max() <= right.max()):
             return left, y
         return right, x
-
-
-def _message(alone: float) -> str:
-    if alone == 0:
-        return ""
-    return f"{alone:.1%} of the points are alone in their class and left out; ross needs one discrete side"
 
 
 def _labels(side: Array) -> _Labels:

@@ -88,6 +88,11 @@ def digammas(n: int) -> Array:
     return table
 
 
+def of_points(share: float, what: str) -> str:
+    """Say what holds of a share of the points, if of any."""
+    return f"{share:.1%} of the points {what}" if share else ""
+
+
 def _ratio(estimates: Array, variances: Array) -> float:
     if len(estimates) < 2 or not variances.mean() > 0:
         return 1.0
