@@ -12,8 +12,10 @@ from . import neighbours
 from .checks import at_least
 from .ksg import KSG
 from .neighbour_estimator import NeighbourEstimator
+from .neighbour_kernels import Ints
 
-_TRIALS, _LEVEL = 100_000, 5e-3  # of uniform boxes: at most this share is taken for slanted
+_TRIALS, _LEAST_TRIALS, _LEVEL = 100_000, 10_000, 5e-3  # of uniform boxes, of which this share is taken for slanted
+_WORK = 2**28  # multiplications of a simulation, as far as the number of trials allows: some seconds
 _CHUNK = 2**22  # numbers that are held at a time
 
 
@@ -25,7 +27,7 @@ class LNC(NeighbourEstimator):
     about it. Where dependence is strong the neighbours fill a thin slanted box, V̄ ≪ V, and KSG, which takes them for
     uniform in the upright one, falls short. α is the level below which the ratio falls for five of a thousand sets of
     k uniform points in an upright box, by simulation; or give `alpha`, where 0 corrects nothing. The axes need
-    k ≥ d_x + d_y neighbours.
+    k ≥ d_x + d_y neighbours; of points that tie for the k-th, those that come first are taken.
 
     The standard error is the scatter of the points' terms, corrected for their dependence by subsamples.
     """
@@ -52,14 +54,15 @@ class LNC(NeighbourEstimator):
         terms, messages = KSG(self.k, 2).terms(x, y, device)
         dims = x.shape[2], y.shape[2]
         alpha = simulate_alpha(self.k, *dims) if self.alpha is None else self.alpha
-        _, index = neighbours.nearest(np.concatenate([x, y], axis=2), self.k, device=device)
         if alpha > 0:
-            for r, replicate in enumerate(np.concatenate([x, y], axis=2)):
+            points = np.concatenate([x, y], axis=2)
+            _, index = neighbours.nearest(points, self.k, device=device)
+            for r, replicate in enumerate(points):
                 terms[r] -= _corrections(replicate, index[r], dims, alpha)
         return terms, messages
 
 
-def _corrections(points: Array, index: Array, dims: tuple[int, int], alpha: float) -> Array:
+def _corrections(points: Array, index: Ints, dims: tuple[int, int], alpha: float) -> Array:
     """Return log(V̄ / V) of each point (n,) where that is below log α, else 0."""
     found = np.zeros(len(points))
     step = max(1, _CHUNK // (index.shape[1] * points.shape[1]))
@@ -94,8 +97,9 @@ def simulate_alpha(k: int, d_x: int, d_y: int) -> float:
     rng = np.random.default_rng(0)
     d = d_x + d_y
     step = max(1, _CHUNK // (k * d))
+    trials = min(_TRIALS, max(_LEAST_TRIALS, _WORK // (k * d * d)))
     ratios = [
-        log_volume_ratio(rng.uniform(-1, 1, (min(step, _TRIALS - start), k, d)), (d_x, d_y))
-        for start in range(0, _TRIALS, step)
+        log_volume_ratio(rng.uniform(-1, 1, (min(step, trials - start), k, d)), (d_x, d_y))
+        for start in range(0, trials, step)
     ]
     return float(np.exp(np.quantile(np.concatenate(ratios), _LEVEL)))

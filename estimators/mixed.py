@@ -21,8 +21,9 @@ class MixedKSG(NeighbourEstimator):
 
     Î = ⟨ψ(k̃) + log n − ψ(n_x) − ψ(n_y)⟩. Where the k-th joint distance is positive, k̃ is k and n_x and n_y count the
     points strictly nearer; where it is 0, all three count the copies; a point counts as its own copy. So it is KSG's
-    variant 1 on continuous data (up to log n for ψ(n)), and close to the plug-in estimate on discrete data. It counts
-    by ψ, as the authors' own program does, where their Algorithm 1 prints log(n_x + 1).
+    variant 1 on continuous data (up to log n for ψ(n)), and close to the plug-in estimate on discrete data. It takes ψ
+    of the points strictly nearer, as the authors' own program does, where their Algorithm 1 prints log(n_x + 1) of
+    those not farther.
 
     The standard error is the scatter of the points' terms, corrected for their dependence by subsamples.
     """

@@ -15,7 +15,6 @@ from mibench.seeding import derive_seed
 from . import neighbours
 from .checks import at_least
 
-_SAFE = 2.0**-1000
 _PARTS, _PART = 20, 100  # disjoint random subsamples, and the most points that one of them has
 
 
@@ -40,7 +39,9 @@ class NeighbourEstimator(BatchEstimator):
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate, in nats: NaN with a reason where the method has none for most points."""
-        left, right = _rows(x, y)
+        if not len(x):
+            return []
+        left, right = (side.reshape(*side.shape[:2], -1) for side in (x, y))
         terms, messages = self.terms(left, right, device)
         understated = self._understated(left, right, seeds, device)
         return [_estimate(*one) for one in zip(terms, understated, messages, strict=True)]
@@ -61,23 +62,14 @@ class NeighbourEstimator(BatchEstimator):
             return np.ones(replicates)
         size = min(_PART, n // parts)
         chosen = [
-            np.random.default_rng(derive_seed(seed, "subsamples")).permutation(n)[: parts * size] for seed in seeds
+            np.random.default_rng(derive_seed("subsamples", seed)).permutation(n)[: parts * size] for seed in seeds
         ]
         left, right = (
             np.stack([one[rows] for one, rows in zip(side, chosen, strict=True)]).reshape(replicates * parts, size, -1)
             for side in (x, y)
         )
         terms, _ = self.terms(left, right, device)
-        answered = np.isfinite(terms).all(axis=1).reshape(replicates, parts)
-        means, variances = (part.reshape(replicates, parts) for part in (terms.mean(axis=1), terms.var(axis=1, ddof=1)))
-        return np.array([_ratio(means[r][answered[r]], variances[r][answered[r]] / size) for r in range(replicates)])
-
-
-def _rows(*sides: Array) -> list[Array]:
-    """Return cells (R, n, d) as the compiled searches take them, scaled alike where differences would overflow."""
-    rows: list[Array] = [np.require(side.reshape(*side.shape[:2], -1), np.float64, ["C", "W"]) for side in sides]
-    scale = _SAFE if max(np.abs(side).max() for side in rows) > 1 / _SAFE else 1.0
-    return rows if scale == 1 else [side * scale for side in rows]
+        return _ratio(terms.reshape(replicates, parts, size))
 
 
 @lru_cache(maxsize=8)
@@ -93,15 +85,23 @@ def of_points(share: float, what: str) -> str:
     return f"{share:.1%} of the points {what}" if share else ""
 
 
-def _ratio(estimates: Array, variances: Array) -> float:
-    if len(estimates) < 2 or not variances.mean() > 0:
-        return 1.0
-    return float(estimates.std(ddof=1) / math.sqrt(variances.mean()))
+def _ratio(terms: Array) -> Array:
+    """Return (R,) the scatter of the means of terms (R, parts, size) over what the scatter of terms has it be."""
+    known = np.isfinite(terms)
+    number = np.maximum(known.sum(axis=2), 1)
+    means = np.where(known, terms, 0).sum(axis=2) / number
+    squares = np.where(known, terms - means[..., None], 0) ** 2
+    expected = squares.sum(axis=2) / np.maximum(number - 1, 1) / number
+    ratios = np.ones(len(terms))
+    for r, usable in enumerate(known.sum(axis=2) > 1):
+        if usable.sum() > 1 and expected[r, usable].mean() > 0:
+            ratios[r] = means[r, usable].std(ddof=1) / math.sqrt(expected[r, usable].mean())
+    return ratios
 
 
 def _estimate(terms: Array, understated: float, message: str) -> Estimate:
     known = terms[np.isfinite(terms)]
     if 2 * len(known) < len(terms):
         return Estimate(math.nan, message=message)
-    error = float(known.std(ddof=1)) * understated / math.sqrt(len(known)) if len(known) > 1 else None
+    error = float(known.std(ddof=1) * understated) / math.sqrt(len(known)) if len(known) > 1 else None
     return Estimate(float(known.mean()), error, message=message)

@@ -73,9 +73,10 @@ def _insert(nearest: Floats, row: int, value: float) -> None:
 
 @_compiled
 def pack(rows: Floats, centre: Floats, scale: float, blocks: Floats, reach: Floats) -> None:
-    """Write the centred and scaled rows (n, d) as blocks, and raise reach (n,) to their largest coordinates."""
+    """Write the centred and scaled rows (n, d) as blocks, and into reach (n,) their largest coordinates."""
     n, d = rows.shape
     width = blocks.shape[2]
+    reach[:] = 0.0
     for b in range(blocks.shape[0]):
         for c in range(d):
             for j in range(width):
@@ -95,7 +96,8 @@ def scan(
     k: int,
     rectangle: bool,
     scale: float,
-    reach: Floats,
+    x_reach: Floats,
+    y_reach: Floats,
     begin: int,
     end: int,
     radii: Floats,
@@ -105,8 +107,8 @@ def scan(
     """Write the k-th joint distances and the marginal counts of the points from `begin` to `end`.
 
     The blocks hold the centred data times `scale` in float32, in the order of the rows x (n, d_x) and y (n, d_y).
-    A distance in float32 is off by less than 2⁻²²(reach[i] + distance), in units of the blocks, where reach[i] is the
-    largest coordinate of point i; what that leaves open is decided on the rows in float64.
+    A distance in float32 is off by less than 2⁻²²(reach + distance), in units of the blocks, where x_reach and y_reach
+    (n,) are the largest coordinates of each point; what that leaves open is decided on the rows in float64.
     """
     n, width = x.shape[0], x_blocks.shape[2]
     count = x_blocks.shape[0]
@@ -128,14 +130,14 @@ def scan(
         for q in range(many):
             i = first + q
             x_rows[q, i], y_rows[q, i] = np.inf, np.inf
-            found = _gather(x_tiles, y_tiles, q, minima, nearest, reach[i], hits)
+            found = _gather(x_tiles, y_tiles, q, minima, nearest, max(x_reach[i], y_reach[i]), hits)
             radius = _kth(x, y, i, hits, found, hit_distance, nearest)
             x_radius, y_radius = radius, radius
             if rectangle:
                 x_radius, y_radius = _sides(x, y, i, hits, found, hit_distance, radius)
             radii[i] = radius
-            x_counts[i] = _count(x_rows, q, x, i, x_radius, rectangle, scale, reach[i], hits, found)
-            y_counts[i] = _count(y_rows, q, y, i, y_radius, rectangle, scale, reach[i], hits, found)
+            x_counts[i] = _count(x_rows, q, x, i, x_radius, rectangle, scale, x_reach[i], hits, found)
+            y_counts[i] = _count(y_rows, q, y, i, y_radius, rectangle, scale, y_reach[i], hits, found)
 
 
 @_compiled
@@ -199,7 +201,7 @@ def _beyond(distance: float, reach: float) -> float:
     """Return what no float32 distance exceeds whose float64 is at most that of a point at `distance`."""
     if distance == np.inf:
         return _LARGEST
-    return distance + 3 * _error(distance, reach)
+    return distance + 2 * _error(distance, reach)
 
 
 @_compiled

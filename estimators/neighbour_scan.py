@@ -27,7 +27,8 @@ class Scan:
     x_blocks: NDArray[np.float32]
     y_blocks: NDArray[np.float32]
     scale: float
-    reach: Array
+    x_reach: Array
+    y_reach: Array
 
     @classmethod
     def of(cls, x: Array, y: Array) -> Self:
@@ -37,25 +38,29 @@ class Scan:
         centres = [low + high for low, high in halves]
         largest = max(float((high - low).max()) for low, high in halves)
         scale = 2.0 ** min(1000, -math.frexp(largest)[1])
-        reach = np.zeros(len(x))
-        x_blocks, y_blocks = (_pack(*side, scale, reach) for side in zip((x, y), centres, strict=True))
-        return cls(x, y, x_blocks, y_blocks, scale, reach)
+        (x_blocks, x_reach), (y_blocks, y_reach) = (
+            _pack(*side, scale) for side in zip((x, y), centres, strict=True)
+        )
+        return cls(x, y, x_blocks, y_blocks, scale, x_reach, y_reach)
 
     def search(self, k: int, rectangle: bool, workers: int) -> tuple[Array, Ints, Ints]:
         """Return the k-th joint distances and both counts, each (n,)."""
         n = len(self.x)
         found = np.empty(n), np.empty(n, np.int64), np.empty(n, np.int64)
         grain = _GRAIN // (n * (self.x.shape[1] + self.y.shape[1] + _PAIR))
-        given = self.x_blocks, self.y_blocks, self.x, self.y, k, rectangle, self.scale, self.reach
+        given = self.x_blocks, self.y_blocks, self.x, self.y, k, rectangle, self.scale, self.x_reach, self.y_reach
         over_ranges(lambda i, j: kernels.scan(*given, i, j, *found), n, workers, grain)
         return found
 
 
-def _pack(rows: Array, centre: Array, scale: float, reach: Array) -> NDArray[np.float32]:
-    """Return rows (n, d) as blocks (blocks, d, width) of about `_WIDTH` points, padded with infinity."""
+def _pack(rows: Array, centre: Array, scale: float) -> tuple[NDArray[np.float32], Array]:
+    """Return rows (n, d) as blocks (blocks, d, width) of about `_WIDTH` points, and the largest coordinate of each.
+
+    What is left of the last block is padded with infinity.
+    """
     n, d = rows.shape
     count = -(-n // _WIDTH)
     width = -(-n // (count * kernels.TILE)) * kernels.TILE
-    blocks = np.empty((count, d, width), np.float32)
+    blocks, reach = np.empty((count, d, width), np.float32), np.empty(n)
     kernels.pack(rows, centre, scale, blocks, reach)
-    return blocks
+    return blocks, reach

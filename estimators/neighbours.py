@@ -5,7 +5,6 @@ chunks (`neighbours_torch`). Points that tie are treated alike by all of them. M
 numbers a thread, never O(n²).
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from .parallel import over_ranges, threads, together
 Result = TypeVar("Result")
 
 _FEW = 256  # points that need neither a scan in float32 nor a tree
+_LARGE = 2.0**1000  # beyond, differences may overflow
 _SMALL = 2**22  # pairs below which replicates run side by side, each on one thread
 _POINTS, _PAIRS = 1000, 2**16  # points and pairs of points that are worth the start of a thread
 
@@ -48,40 +48,42 @@ def joint(x: Array, y: Array, k: int, *, rectangle: bool, device: str) -> Neighb
     Counted are the others that are nearer than the k-th joint distance. With `rectangle` each side has a distance of
     its own, the largest among all points that are no farther than the k-th, and those up to it count.
     """
+    unit = _unit(_LARGE, x, y)
+    x, y = _plain(x, unit), _plain(y, unit)
     if device == "cuda":
         from .neighbours_torch import joint as on_gpu
 
-        return Neighbourhoods(*on_gpu(x, y, k, rectangle, device))
-    if x.shape[1] <= _FEW:
-        return _joint_of_few(x, y, k, rectangle)
-    found = _each(lambda r, workers: _joint(x[r], y[r], k, rectangle, workers), x)
-    return Neighbourhoods(*(np.stack(part) for part in zip(*found, strict=True)))
+        radii, x_counts, y_counts = on_gpu(x, y, k, rectangle, device)
+    elif x.shape[1] <= _FEW:
+        radii, x_counts, y_counts = _joint_of_few(x, y, k, rectangle)
+    else:
+        found = _each(lambda r, workers: _joint(x[r], y[r], k, rectangle, workers), x)
+        radii, x_counts, y_counts = (np.stack(part) for part in zip(*found, strict=True))
+    return Neighbourhoods(radii * unit[..., 0], x_counts, y_counts)
 
 
 def nearest(points: Array, k: int, *, euclidean: bool = False, device: str) -> tuple[Array, Ints]:
     """Return the distances (R, n, k) to the nearest others, ascending, and whose they are; of equals the first row.
 
-    Distances between points (R, n, d) are Chebyshev or Euclidean.
+    Distances between points (R, n, d) are Chebyshev or Euclidean. Squares of what is less than 10⁻¹⁵⁴ of the largest
+    number vanish.
     """
-    if euclidean:  # squares neither overflow nor vanish once the largest number is near 1
-        largest = np.abs(points).max()
-        unit = 2.0 ** math.frexp(largest)[1] if largest > 0 else 1.0
-        distance, index = _nearest(points / unit, k, euclidean, device)
-        return distance * unit, index
-    return _nearest(points, k, euclidean, device)
-
-
-def _nearest(points: Array, k: int, euclidean: bool, device: str) -> tuple[Array, Ints]:
+    unit = _unit(0.0 if euclidean else _LARGE, points)
+    points = _plain(points, unit)
     if device == "cuda":
         from .neighbours_torch import nearest as on_gpu
 
-        return on_gpu(points, k, euclidean, device)
-    found = _each(lambda r, workers: Tree.build(points[r], workers).nearest(k, euclidean, workers), points)
-    return np.stack([distance for distance, _ in found]), np.stack([index for _, index in found])
+        distance, index = on_gpu(points, k, euclidean, device)
+    else:
+        found = _each(lambda r, workers: Tree.build(points[r], workers).nearest(k, euclidean, workers), points)
+        distance, index = (np.stack(part) for part in zip(*found, strict=True))
+    return distance * unit, index
 
 
 def counts(points: Array, radii: Array, *, closed: bool, device: str) -> Ints:
     """Return how many others (R, n) of points (R, n, d) are nearer than radii (R, n), or if `closed` not farther."""
+    unit = _unit(_LARGE, points)
+    points, radii = _plain(points, unit), _plain(radii, unit[..., 0])
     if device == "cuda":
         from .neighbours_torch import counts as on_gpu
 
@@ -91,12 +93,28 @@ def counts(points: Array, radii: Array, *, closed: bool, device: str) -> Ints:
 
 def warm_up(device: str) -> None:
     """Compile every search, or load it from the cache, and start the device."""
-    points = np.arange(6.0).reshape(1, 3, 2)
+    points = np.random.default_rng(0).random((1, 5, 2))
+    one = np.ascontiguousarray(points[..., :1])
     for rectangle in (False, True):
-        joint(points, points, 1, rectangle=rectangle, device=device)
+        joint(points, one, 1, rectangle=rectangle, device=device)
+        nearest(points, 1, euclidean=rectangle, device=device)
+        for side in (points, one):
+            counts(side, side[..., 0], closed=rectangle, device=device)
         if device == "cpu":
-            Scan.of(points[0], points[0]).search(1, rectangle, 1)
-            _by_trees(Tree.build(points[0], 1), points[0], points[0, :, :1], 1, rectangle, 1)
+            Scan.of(points[0], one[0]).search(1, rectangle, 1)
+            _by_trees(Tree.build(points[0], 1), points[0], one[0], 1, rectangle, 1)
+
+
+def _plain(array: Array, unit: Array) -> Array:
+    """Return the array in units of `unit`, as the compiled searches take it."""
+    return np.require(array if (unit == 1).all() else array / unit, np.float64, ["C", "W"])
+
+
+def _unit(bound: float, *cells: Array) -> Array:
+    """Return a power of two (R, 1, 1) for each replicate of which a number exceeds `bound`: dividing rounds nothing."""
+    largest = np.max([np.abs(cell).max(axis=(1, 2)) for cell in cells], axis=0)
+    exponent = np.where(largest > bound, np.frexp(largest)[1], 0)
+    return np.ldexp(1.0, np.minimum(exponent, 1023))[:, None, None]
 
 
 def _each(work: Callable[[int, int], Result], cell: Array) -> list[Result]:
@@ -107,13 +125,13 @@ def _each(work: Callable[[int, int], Result], cell: Array) -> list[Result]:
     return [work(r, threads()) for r in range(replicates)]
 
 
-def _joint_of_few(x: Array, y: Array, k: int, rectangle: bool) -> Neighbourhoods:
+def _joint_of_few(x: Array, y: Array, k: int, rectangle: bool) -> tuple[Array, Ints, Ints]:
     left, right = (np.ascontiguousarray(side.transpose(0, 2, 1)) for side in (x, y))
     shape = x.shape[:2]
     found = np.empty(shape), np.empty(shape, np.int64), np.empty(shape, np.int64)
     grain = _PAIRS // shape[1] ** 2
     over_ranges(lambda i, j: kernels.small(left, right, k, rectangle, i, j, *found), shape[0], threads(), grain)
-    return Neighbourhoods(*found)
+    return found
 
 
 def _joint(x: Array, y: Array, k: int, rectangle: bool, workers: int) -> tuple[Array, Ints, Ints]:

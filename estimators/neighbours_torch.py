@@ -76,7 +76,8 @@ def _chunks(points: Tensor) -> Iterator[slice]:
 def _distances(points: Tensor, rows: slice, euclidean: bool) -> Tensor:
     """Return the distances (R, rows, n) to all points, infinite to oneself; squared where Euclidean, else Chebyshev."""
     columns = points.movedim(2, 0)
-    total = torch.zeros((points.shape[0], rows.stop - rows.start, points.shape[1]), device=points.device).double()
+    shape = points.shape[0], rows.stop - rows.start, points.shape[1]
+    total = torch.zeros(shape, device=points.device, dtype=points.dtype)
     for column in columns:
         difference = column[:, None, :] - column[:, rows, None]
         if euclidean:

@@ -25,7 +25,8 @@ def _helpers(number: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(number, thread_name_prefix="mibench")
 
 
-os.register_at_fork(after_in_child=_helpers.cache_clear)
+if hasattr(os, "register_at_fork"):  # a child has no threads but the one that forked
+    os.register_at_fork(after_in_child=_helpers.cache_clear)
 
 
 def over_ranges(work: Callable[[int, int], object], count: int, workers: int, grain: int = 1) -> None:

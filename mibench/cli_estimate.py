@@ -58,7 +58,8 @@ def estimate(
         except Exception as error:
             failed.append(f"{each.name} failed: {type(error).__name__}: {error}")
             continue
-        shown.append({"estimator": each.name, "estimate": _or_none(answer.value), "std_error": answer.std_error})
+        facts = {"estimator": each.name, "estimate": _or_none(answer.value), "std_error": answer.std_error}
+        shown.append(facts | ({"message": answer.message} if answer.message else {}))
         if not json:
             typer.echo(_line(each.name, answer, len(left), bits))
     if json:

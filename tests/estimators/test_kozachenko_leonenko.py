@@ -123,8 +123,19 @@ def test_copies_are_left_out_and_told_and_labels_have_no_density():
         assert "density is infinite" in nothing.message
 
 
+def test_a_copied_pair_is_left_out_by_every_weighting():
+    """The joint weights begin at a nearer neighbour than those of the sides: it has a copy where they have none."""
+    x, y = mibench.task("gaussian(d=5, mi=1)").sample(300, seed=0)
+    x[1], y[1] = x[0], y[0]
+    terms, (message,) = WKL(17).terms(x[None], y[None], "cpu")
+    assert np.isnan(terms[0, :2]).all()
+    assert np.isfinite(terms[0, 2:]).all()
+    assert message.startswith("0.7% of the points have copies")
+
+
 def test_limits_are_stated():
     assert "k=5 neighbours need n of at least 6" in KL().unsupported(5, (1,), (1,))
     assert "cannot meet the 6 conditions" in WKL().unsupported(100, (10,), (10,))
+    assert "float64 cannot hold the weights in d=100" in WKL(40).unsupported(100, (50,), (50,))
     assert WKL(6).unsupported(100, (10,), (10,)) == ""
     assert WKL(1).unsupported(100, (2,), (2,)) == ""

@@ -115,6 +115,9 @@ def test_as_many_neighbours_as_there_are_others(method, data):
 def test_a_cell_is_its_replicates(method, data):
     rng = np.random.default_rng(0)
     orders = [rng.permutation(400) for _ in range(3)]
-    x, y = (np.stack([side[order] for order in orders]) for side in data)
+    scales = np.array([1.0, 2.0**1010, 2.0**-300])[:, None, None]
+    x, y = (scales * np.stack([side[order] for order in orders]) for side in data)
     found = method.method.estimate_batch(x, y, [4, 5, 6], "cpu")
     assert found == [method.estimate(x[r], y[r], seed=4 + r) for r in range(3)]
+    assert method.method.estimate_batch(x[:0], y[:0], [], "cpu") == []
+    assert all(type(one.std_error) is float for one in found)

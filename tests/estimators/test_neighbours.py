@@ -1,6 +1,8 @@
 """Whichever search runs, its answer is that of float64 arithmetic, ties included."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -36,8 +38,7 @@ def by_trees(x, y, k, rectangle):
 
 
 def as_few(x, y, k, rectangle):
-    found = neighbours._joint_of_few(x[None], y[None], k, rectangle)
-    return found.radii[0], found.x_counts[0], found.y_counts[0]
+    return tuple(part[0] for part in neighbours._joint_of_few(x[None], y[None], k, rectangle))
 
 
 def in_chunks(x, y, k, rectangle):
@@ -73,6 +74,11 @@ DATA = {
     "rounded": tuple(side.round(1) for side in plain(700, 1, 2)),
     "labels": (RNG.integers(0, 4, (500, 2)).astype(float), RNG.integers(0, 3, (500, 1)).astype(float)),
     "a constant side": (np.full((300, 1), 3.0), RNG.standard_normal((300, 2))),
+    "a constant column beside tiny numbers": (
+        np.concatenate([np.ones((300, 1)), 1e-60 * RNG.standard_normal((300, 1))], axis=1),
+        1e-60 * RNG.standard_normal((300, 1)),
+    ),
+    "next to nothing": tuple(2.0**-1060 * side.round(2) for side in plain(300, 1, 1)),
     "both constant": (np.full((300, 1), 3.0), np.zeros((300, 2))),
 }
 
@@ -120,11 +126,11 @@ def test_nearest_are_those_of_a_sorted_matrix(name, euclidean):
     expected = np.take_along_axis(matrix, order, axis=1)
     distance, index = neighbours.nearest(points[None], k, euclidean=euclidean, device="cpu")
     assert np.allclose(distance[0], expected, rtol=1e-12, atol=0)
+    chunked = neighbours_torch.nearest(points[None] / unit, k, euclidean, "cpu")
+    assert np.allclose(unit * chunked[0], distance, rtol=1e-12, atol=0)
     if not euclidean:
         assert np.array_equal(distance[0], expected)
         assert np.array_equal(index[0], order)
-        chunked = neighbours_torch.nearest(points[None], k, euclidean, "cpu")
-        assert np.array_equal(chunked[0], distance)
         assert np.array_equal(chunked[1], index)
 
 
@@ -147,6 +153,57 @@ def test_a_replicate_has_the_answer_that_it_has_alone():
         alone = naive(x[r], y[r], 3, False)
         assert np.array_equal(together.radii[r], alone[0])
         assert np.array_equal(together.x_counts[r], alone[1])
+
+
+def nearest_distances(cell):
+    return neighbours.nearest(cell, 3, euclidean=True, device="cpu")[0]
+
+
+def joint_radii(cell):
+    return neighbours.joint(cell, cell[..., :1], 3, rectangle=False, device="cpu").radii
+
+
+@pytest.mark.parametrize("search", [nearest_distances, joint_radii])
+def test_replicates_are_scaled_each_by_itself(search):
+    x, _ = plain(400, 2, 1)
+    together = search(np.stack([x, 2.0**1010 * x, 2.0**-700 * x]))
+    assert np.array_equal(together[1], 2.0**1010 * together[0])
+    assert np.array_equal(together[2], 2.0**-700 * together[0])
+
+
+def test_arrays_are_taken_as_they_come():
+    x, y = plain(400, 2, 1)
+    expected = neighbours.joint(x[None], y[None], 3, rectangle=True, device="cpu")
+    frozen = np.asfortranarray(x)
+    frozen.flags.writeable = False
+    found = neighbours.joint(frozen[None], np.repeat(y, 2, axis=1)[None, :, ::2], 3, rectangle=True, device="cpu")
+    assert np.array_equal(found.x_counts, expected.x_counts)
+    single = x.astype(np.float32)
+    found = neighbours.joint(single[None], y[None], 3, rectangle=True, device="cpu")
+    expected = neighbours.joint(single[None].astype(float), y[None], 3, rectangle=True, device="cpu")
+    assert np.array_equal(found.x_counts, expected.x_counts)
+
+
+def test_warming_up_leaves_nothing_to_compile():
+    code = """
+import numpy as np, mibench
+from mibench.estimators import neighbour_kernels as kernels, neighbours
+compiled = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "signatures")]
+mibench.estimator("ksg").method.warm_up("cpu")
+before = [len(kernel.signatures) for kernel in compiled]
+x, y = mibench.task("gaussian(d=2, mi=1)").sample(400, seed=0)
+labels = (x[:, :1] > 0).astype(float)
+for d in (1, 2):
+    for n in (100, 400):
+        for spec in ("ksg", "ksg(variant=2)", "copula_ksg(variant=2)", "kl", "wkl", "lnc", "mixed_ksg"):
+            mibench.estimator(spec).estimate(x[:n, :d], y[:n, :d])
+        mibench.estimator("ross").estimate(labels[:n], y[:n, :d])
+neighbours.Scan.of(x, y).search(3, True, 2)
+print(sum(before), sum(len(kernel.signatures) for kernel in compiled))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, after = map(int, done.stdout.split())
+    assert before == after > 5
 
 
 def test_chunks_of_any_size_give_one_answer(monkeypatch):
