@@ -68,6 +68,13 @@ def test_ties_count_as_stated_and_are_told():
     assert KSG(k=4).estimate(x, x, 0).message == ""
 
 
+@pytest.mark.parametrize(("copied", "answered"), [(200, True), (204, False)])
+def test_copies_of_most_points_leave_no_estimate(copied, answered):
+    x = np.random.default_rng(0).standard_normal((400, 1))
+    x[:copied] = np.repeat(np.arange(copied / 4), 4)[:, None]
+    assert np.isfinite(ksg(x, x)) == answered
+
+
 def test_discrete_data_have_no_estimate():
     x = np.repeat(np.arange(10.0), 20)[:, None]
     found = KSG().estimate(x, x, 0)
@@ -187,9 +194,8 @@ def test_standard_error_covers_the_sampling_noise(spec, n):
     x, y = (np.stack(side) for side in zip(*(task.sample(n, seed=s) for s in range(150)), strict=True))
     found = KSG().estimate_batch(x, y, range(150), "cpu")
     values, errors = (np.array([getattr(e, name) for e in found]) for name in ("value", "std_error"))
-    within = np.abs(values - values.mean()) < 1.96 * errors
-    assert within.mean() > 0.87
-    assert np.sqrt((errors**2).mean()) < 2 * values.std(ddof=1)
+    assert (np.abs(values - values.mean()) < 1.96 * errors).mean() > 0.87
+    assert 0.85 < np.sqrt((errors**2).mean()) / values.std(ddof=1) < 1.75
 
 
 def test_standard_error_follows_from_the_seed_and_the_value_does_not():
@@ -198,22 +204,3 @@ def test_standard_error_follows_from_the_seed_and_the_value_does_not():
     assert first == again
     assert first.value == other.value
     assert first.std_error != other.std_error
-
-
-def test_the_published_figures_are_met():
-    """Correlated normal with the MI split unevenly over rotated components, n = 10 000, k = 1: mean absolute error.
-
-    The public tables of mutinfo (July 2026) have 0.05 at 2 nats and 0.45 at 4, over d = 1, 2, 3 and ten seeds each.
-    """
-    for mi, published in ((2.0, 0.05), (4.0, 0.45)):
-        errors = []
-        for d in (1, 2, 3):
-            for seed in (42, 43, 44, 45):
-                share = np.random.RandomState(seed).exponential(size=d)
-                pairs = mi * share / share.sum()
-                rng = np.random.default_rng(seed)
-                x, noise = rng.standard_normal((2, 10_000, d))
-                y = np.sqrt(-np.expm1(-2 * pairs)) * x + np.exp(-pairs) * noise
-                q, r = (np.linalg.qr(rng.standard_normal((d, d)))[0] for _ in range(2))
-                errors.append(abs(ksg(x @ q, y @ r, k=1) - mi))
-        assert abs(np.mean(errors) - published) < 0.12
