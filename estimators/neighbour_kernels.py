@@ -16,6 +16,7 @@ Ints = NDArray[np.int64]
 LANES = 16  # float32 numbers that a processor treats at once, or a multiple of it
 TILE = LANES * LANES  # the width of a block of the scan is a multiple of it
 QUERIES = 8  # points that share one pass over the blocks
+MANY = 64  # neighbours from which on selecting is quicker than inserting
 _LARGEST, _SMALLEST = float(np.finfo(np.float32).max), float(np.finfo(np.float32).tiny)
 _FAST = {"nnan", "nsz", "reassoc"}
 _compiled = numba.njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
@@ -130,8 +131,11 @@ def scan(
         for q in range(many):
             i = first + q
             x_rows[q, i], y_rows[q, i] = np.inf, np.inf
-            found = _gather(x_tiles, y_tiles, q, minima, nearest, max(x_reach[i], y_reach[i]), hits)
-            radius = _kth(x, y, i, hits, found, hit_distance, nearest)
+            reach = max(x_reach[i], y_reach[i])
+            found = _gather(x_tiles, y_tiles, q, minima, nearest, reach, hits, hit_distance)
+            for h in range(found):
+                hit_distance[h] = max(_exact(x, i, hits[h]), _exact(y, i, hits[h]))
+            radius = _kth_smallest(hit_distance, found, nearest)
             x_radius, y_radius = radius, radius
             if rectangle:
                 x_radius, y_radius = _sides(x, y, i, hits, found, hit_distance, radius)
@@ -143,15 +147,20 @@ def scan(
 @_compiled
 def _gather(
     x_tiles: Floats, y_tiles: Floats, q: int, minima: Floats, nearest: Floats, reach: float, hits: Ints,
+    hit_distance: Floats,
 ) -> int:  # fmt: skip
     """List the points that may be among the k nearest, and return how many there are.
 
     The k-th smallest of the minima of many small groups is no smaller than the k-th distance: it says which groups to
     look into. A group is one lane of a tile, so that the minima of all lanes are found at once.
     """
-    bound = _beyond(_kth_minimum(x_tiles, y_tiles, q, minima, nearest), reach)
-    last = nearest.shape[1] - 1
-    nearest[0, :] = np.inf
+    for t in range(minima.shape[0]):
+        for lane in range(LANES):
+            least = np.float32(np.inf)
+            for s in range(LANES):
+                least = min(least, max(x_tiles[q, t, s, lane], y_tiles[q, t, s, lane]))
+            minima[t, lane] = least
+    bound = _beyond(_kth_smallest(minima.reshape(minima.size), minima.size, nearest), reach)
     found = 0
     for t in range(minima.shape[0]):
         for lane in range(LANES):
@@ -159,35 +168,30 @@ def _gather(
                 for s in range(LANES):
                     distance = max(x_tiles[q, t, s, lane], y_tiles[q, t, s, lane])
                     if distance <= bound:
-                        hits[found] = t * TILE + s * LANES + lane
+                        hits[found], hit_distance[found] = t * TILE + s * LANES + lane, distance
                         found += 1
-                        if distance < nearest[0, last]:
-                            _insert(nearest, 0, distance)
-    bound = _beyond(nearest[0, last], reach)
+    bound = _beyond(_kth_smallest(hit_distance, found, nearest), reach)
     kept = 0
     for h in range(found):
-        t, s, lane = hits[h] // TILE, hits[h] % TILE // LANES, hits[h] % LANES
-        if max(x_tiles[q, t, s, lane], y_tiles[q, t, s, lane]) <= bound:
+        if hit_distance[h] <= bound:
             hits[kept] = hits[h]
             kept += 1
     return kept
 
 
 @_compiled
-def _kth_minimum(x_tiles: Floats, y_tiles: Floats, q: int, minima: Floats, nearest: Floats) -> float:
-    last = nearest.shape[1] - 1
+def _kth_smallest(values: Floats, count: int, nearest: Floats) -> float:
+    """Return the k-th smallest of the first `count` values, infinity where they are fewer; nearest (1, k) is room."""
+    k = nearest.shape[1]
+    if count < k:
+        return np.inf
+    if k > MANY:
+        return float(np.partition(values[:count], k - 1)[k - 1])
     nearest[0, :] = np.inf
-    for t in range(minima.shape[0]):
-        for lane in range(LANES):
-            least = np.float32(np.inf)
-            for s in range(LANES):
-                least = min(least, max(x_tiles[q, t, s, lane], y_tiles[q, t, s, lane]))
-            minima[t, lane] = least
-    for t in range(minima.shape[0]):
-        for lane in range(LANES):
-            if minima[t, lane] < nearest[0, last]:
-                _insert(nearest, 0, minima[t, lane])
-    return float(nearest[0, last])
+    for h in range(count):
+        if values[h] < nearest[0, k - 1]:
+            _insert(nearest, 0, values[h])
+    return float(nearest[0, k - 1])
 
 
 @_compiled
@@ -202,17 +206,6 @@ def _beyond(distance: float, reach: float) -> float:
     if distance == np.inf:
         return _LARGEST
     return distance + 2 * _error(distance, reach)
-
-
-@_compiled
-def _kth(x: Floats, y: Floats, i: int, hits: Ints, found: int, hit_distance: Floats, nearest: Floats) -> float:
-    k = nearest.shape[1]
-    nearest[0, :] = np.inf
-    for h in range(found):
-        hit_distance[h] = max(_exact(x, i, hits[h]), _exact(y, i, hits[h]))
-        if hit_distance[h] < nearest[0, k - 1]:
-            _insert(nearest, 0, hit_distance[h])
-    return float(nearest[0, k - 1])
 
 
 @_compiled

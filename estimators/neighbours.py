@@ -27,10 +27,11 @@ _LARGE = 2.0**1000  # beyond, differences may overflow
 _SMALL = 2**22  # pairs below which replicates run side by side, each on one thread
 _POINTS, _PAIRS = 1000, 2**16  # points and pairs of points that are worth the start of a thread
 
-# Seconds on one core, fitted once to timings over n, d and intrinsic dimension (tests/benchmarks/fit_search_cost.py);
-# only their ratios matter.
+# Seconds on one core, fitted once to timings over n, d = d_x = d_y and intrinsic dimension, for k = 3 and variant 1
+# (tests/benchmarks/fit_search_cost.py); only their ratios matter.
 _SCAN_PAIR, _SCAN_COORDINATE, _SCAN_POINT = 3.7e-10, 5.7e-11, 7.5e-7
 _TREE_PAIR, _TREE_COORDINATE, _TREE_POINT = 3.5e-9, 1.8e-10, 3.7e-7
+_TREE_INSERTION = 9e-10  # times k², for keeping the nearest sorted; from timings at k = 500
 
 
 @dataclass(frozen=True)
@@ -137,16 +138,16 @@ def _joint_of_few(x: Array, y: Array, k: int, rectangle: bool) -> tuple[Array, I
 def _joint(x: Array, y: Array, k: int, rectangle: bool, workers: int) -> tuple[Array, Ints, Ints]:
     n, d = len(x), x.shape[1] + y.shape[1]
     scan_cost = n * (n * (_SCAN_PAIR + d * _SCAN_COORDINATE) + _SCAN_POINT)
-    if scan_cost > n * _tree_cost(3 * LEAF, d):  # about the least that a search looks at
+    if scan_cost > n * _tree_cost(3 * LEAF, d, k):  # about the least that a search looks at
         tree = Tree.build(np.concatenate([x, y], axis=1), workers)
-        if scan_cost > n * _tree_cost(tree.pilot(k), d):
+        if scan_cost > n * _tree_cost(tree.pilot(k), d, k):
             return _by_trees(tree, x, y, k, rectangle, workers)
     return Scan.of(x, y).search(k, rectangle, workers)
 
 
-def _tree_cost(pairs: float, d: int) -> float:
+def _tree_cost(pairs: float, d: int, k: int) -> float:
     """Return the seconds a point that trees take where the search in the joint space looks at `pairs` others."""
-    return pairs * (_TREE_PAIR + d * _TREE_COORDINATE) + _TREE_POINT
+    return pairs * (_TREE_PAIR + d * _TREE_COORDINATE) + _TREE_POINT + k**2 * _TREE_INSERTION
 
 
 def _by_trees(

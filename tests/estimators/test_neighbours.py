@@ -155,6 +155,15 @@ def test_a_replicate_has_the_answer_that_it_has_alone():
         assert np.array_equal(together.x_counts[r], alone[1])
 
 
+@pytest.mark.parametrize("k", [64, 65, 200, 599])
+def test_many_neighbours_are_selected_as_few_are(k):
+    x, y = (side.round(2) for side in plain(600, 2, 1))
+    for rectangle in (False, True):
+        for way in (by_scan, by_trees, in_chunks):
+            for found, expected in zip(way(x, y, k, rectangle), naive(x, y, k, rectangle), strict=True):
+                assert np.array_equal(found, expected)
+
+
 def nearest_distances(cell):
     return neighbours.nearest(cell, 3, euclidean=True, device="cpu")[0]
 
