@@ -15,7 +15,8 @@ from mibench.seeding import derive_seed
 
 from .checks import above, at_least, below
 from .kde import KDE
-from .stack import Minibatches, StackedMLP, Training, take, torch_generators, train
+from .stack import StackedMLP, torch_generators
+from .training import Minibatches, Training, take, train
 from .wrapper import Wrapper
 
 _LEAST_ROWS = 20

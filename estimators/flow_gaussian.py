@@ -17,7 +17,8 @@ from .checks import above, at_least, at_most, below
 from .columns import varying_stacks
 from .flows import BOUND, StackedFlow, normal_quantiles
 from .gaussian_heads import Codes, PairedGaussian, ProfiledGaussian, Reading
-from .stack import Minibatches, Training, take, torch_generators, train
+from .stack import torch_generators
+from .training import Minibatches, Training, take, train
 
 _CODED_VALUES = 2**18  # numbers coded at a time without gradient: the spline needs some hundred times their memory
 _AVERAGING = 0.98  # decay of the moving average of the weights: over the last 50 steps

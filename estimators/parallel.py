@@ -7,8 +7,6 @@ from functools import lru_cache
 from itertools import count as counter
 from typing import TypeVar
 
-import numba
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -17,6 +15,8 @@ _CHUNKS = 8  # a thread, so that one that is done early finds more
 
 def threads() -> int:
     """Return how many threads a search may use: ``NUMBA_NUM_THREADS``, or the cores that this process may use."""
+    import numba
+
     return int(vars(numba.config)["NUMBA_NUM_THREADS"])
 
 

@@ -1,0 +1,1 @@
+"""A stack of convolutional networks, as grouped convolutions."""
