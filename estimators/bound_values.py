@@ -47,7 +47,7 @@ class Reading:
 def embed(critic: Scorer, sample: Pairs) -> tuple[Tensor, Tensor]:
     """Return the embeddings of all rows, computed by chunks."""
     rows = max(1, _EMBEDDED // max(side[:, :1].numel() for side in sample))
-    chunks = [critic.embed(x, y) for x, y in zip(*(side.split(rows, dim=1) for side in sample), strict=True)]
+    chunks = [critic.embed(x, y) for x, y in zip(*(torch.split(side, rows, dim=1) for side in sample), strict=True)]
     left, right = (torch.cat(side, dim=1) for side in zip(*chunks, strict=True))
     return left, right
 
@@ -117,7 +117,9 @@ def read_moments(
         value = combine(tuple(means[: len(own)]), tuple(means[len(own) :]))
         slopes = torch.autograd.grad(value.sum(), means, materialize_grads=True)
     totals = [*own, *(x + y for x, y in zip(left, by_y.means(), strict=True))]
-    influence = sum((slope[:, None] * total for slope, total in zip(slopes, totals, strict=True)), torch.zeros(()).to(totals[0]))
+    influence = sum(
+        (slope[:, None] * total for slope, total in zip(slopes, totals, strict=True)), torch.zeros(()).to(totals[0])
+    )
     return Reading(value.detach(), influence - influence.mean(dim=1, keepdim=True), rows * count)
 
 

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from .stack import StackedLinear, StackedMLP, silu
-ConvTower = None
+
+from .towers import ConvTower
 
 Kind = Literal["auto", "joint", "separable", "bilinear"]
 Shape = tuple[int, ...]
@@ -99,9 +100,7 @@ class BilinearCritic(InnerCritic):
 
     def embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return (x, 1)ᵀ W and (y, 1)."""
-        left, right = (
-            torch.cat([side.flatten(2), side.new_ones(*side.shape[:2], 1)], dim=-1) for side in (x, y)
-        )
+        left, right = (torch.cat([side.flatten(2), side.new_ones(*side.shape[:2], 1)], dim=-1) for side in (x, y))
         return left @ self.weight, right
 
 

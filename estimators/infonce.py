@@ -47,7 +47,8 @@ def against_rows(critic: Critic, left: Tensor, right: Tensor, reference: Pairs, 
     others = others[:, : max(1, pairs // rows)]
     block = max(1, 2**13 // others.shape[1])
     partition = [
-        critic(left[:, start : start + block, None], others[:, None]).logsumexp(dim=2) for start in range(0, rows, block)
+        critic(left[:, start : start + block, None], others[:, None]).logsumexp(dim=2)
+        for start in range(0, rows, block)
     ]
     scores: Tensor = critic(left, right)
     return scores - torch.cat(partition, dim=1) + math.log(others.shape[1])

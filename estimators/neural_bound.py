@@ -3,7 +3,7 @@
 import math
 import statistics
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -99,7 +99,8 @@ class NeuralBound(BatchEstimator):
 
     def pointwise(self, critic: Critic, left: Tensor, right: Tensor, reference: Pairs) -> Tensor:
         """Return the pointwise MI (R, B) that the critic has learnt: T, less ln E_Q[e^T] over reference rows."""
-        return critic(left, right) - log_mean_exp(critic, reference, self.pairs)[:, None]
+        scores: Tensor = critic(left, right)
+        return scores - log_mean_exp(critic, reference, self.pairs)[:, None]
 
     def limit(self, pairs: int) -> float:
         """Return what a value must stay below in size to be believed: no more than its product pairs could show."""
@@ -116,9 +117,7 @@ class NeuralBound(BatchEstimator):
             return f"n={n} leaves fewer than 2 pairs to fit, to stop or to evaluate the critic; give more"
         return ""
 
-    def estimate(  # type: ignore[override]
-        self, x: Array, y: Array, seed: int, device: str = "cpu", return_critic: bool = False
-    ) -> Estimate:
+    def estimate(self, x: Array, y: Array, seed: int, device: str = "cpu", return_critic: bool = False) -> Estimate:
         """Return the estimate of a single replicate, with its trained critic where asked for."""
         return self._estimate_all(x[None], y[None], [seed], device, return_critic)[0]
 
@@ -149,7 +148,8 @@ class NeuralBound(BatchEstimator):
         fitted, stopping, held_out = self._split(x.shape[1])
         maps, rows = self._arrange(x, y, seeds, device)
         fit, stop, evaluation = (
-            Pairs(*part) for part in zip(*(side.split([fitted, stopping, held_out], dim=1) for side in rows), strict=True)
+            Pairs(*part)
+            for part in zip(*(torch.split(side, [fitted, stopping, held_out], dim=1) for side in rows), strict=True)
         )
         streams = [derive_seed(seed, "critic", fold) for seed in seeds for fold in range(self.folds)]
         critic = self.make_critic(rows.x.shape[2:], rows.y.shape[2:], torch_generators(streams)).to(device)
@@ -175,7 +175,13 @@ class NeuralBound(BatchEstimator):
             return answers
         members = [PointwiseMI(self, maps[m], critic, m, evaluation) for m in range(len(streams))]
         return [
-            Estimate(one.value, one.std_error, one.diagnostics, one.message, PointwiseMean(members[r * self.folds : (r + 1) * self.folds]))
+            Estimate(
+                one.value,
+                one.std_error,
+                one.diagnostics,
+                one.message,
+                PointwiseMean(members[r * self.folds : (r + 1) * self.folds]),
+            )
             for r, one in enumerate(answers)
         ]
 
@@ -186,23 +192,22 @@ class NeuralBound(BatchEstimator):
         stopping = round(training * self.held_out)
         return training - stopping, stopping, held_out
 
-    def _arrange(
-        self, x: Array, y: Array, seeds: Sequence[int], device: str
-    ) -> tuple[list[Standardiser], Pairs]:
+    def _arrange(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> tuple[list[Standardiser], Pairs]:
         """Return the rows of each fold of each replicate in order of use, standardised by its training rows."""
         fitted, stopping, held_out = self._split(x.shape[1])
         used, training = fitted + stopping + held_out, fitted + stopping
         images = [is_image(side.shape[2:]) and not self.flatten and self.critic != "bilinear" for side in (x, y)]
-        maps, sides_x, sides_y = [], [], []
+        maps: list[Standardiser] = []
+        sides: tuple[list[Tensor], list[Tensor]] = ([], [])
         for left, right, seed in zip(x, y, seeds, strict=True):
             order = np.random.default_rng(derive_seed(seed, "split")).permutation(x.shape[1])[:used]
             for fold in range(self.folds):
                 rows = np.roll(order, fold * held_out)
                 standardiser = Standardiser.fit(left[rows[:training]], right[rows[:training]], images, self.joint)
                 maps.append(standardiser)
-                for side, mapped in zip((sides_x, sides_y), standardiser(left[rows], right[rows]), strict=True):
+                for side, mapped in zip(sides, standardiser(left[rows], right[rows]), strict=True):
                     side.append(torch.as_tensor(mapped, dtype=torch.float32))
-        return maps, Pairs(torch.stack(sides_x).to(device), torch.stack(sides_y).to(device))
+        return maps, Pairs(*(torch.stack(side).to(device) for side in sides))
 
     def _combine(self, found: "_Found", replicate: int) -> Estimate:
         """Return the mean over the folds of a replicate."""
@@ -236,9 +241,7 @@ class _Found:
 class _Trainee:
     """A stack of critics with the rows it learns from."""
 
-    def __init__(
-        self, method: NeuralBound, critic: Critic, fit: Pairs, stop: Pairs, batches: Minibatches
-    ) -> None:
+    def __init__(self, method: NeuralBound, critic: Critic, fit: Pairs, stop: Pairs, batches: Minibatches) -> None:
         self.method, self.critic, self.fit, self.stop, self.batches = method, critic, fit, stop, batches
         self.memory: Memory = None
 

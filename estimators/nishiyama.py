@@ -20,9 +20,8 @@ _SMALL = 1e-3  # below which artanh(r)/r is its series, to float32
 class Nishiyama(NeuralBound):
     r"""I ≥ (A − 2 V_P) artanh(D/A)/D + ½ ln(V_P/V_Q) in nats, of the means and variances of T under P and Q.
 
-    A = (E_P − E_Q)² + V_P + V_Q and D² = A² − 4 V_P V_Q. It is the least divergence of two laws of T with these moments,
-    attained where these laws are on an arc between two points; there, and only there, it can reach the MI. Scale and
-    shift of T do not matter.
+    A = (E_P − E_Q)² + V_P + V_Q and D² = A² − 4 V_P V_Q: the least divergence that two laws of T with these moments can
+    have. Laws on two points attain it; others have more. Scale and shift of T do not matter.
     """
 
     source: ClassVar[str] = "Nishiyama 2019, theorem 1 (arXiv:1905.06474)"

@@ -21,7 +21,9 @@ class NWJ(NeuralBound):
     It is attained by T = ln p(x, y)/(p(x) p(y)) alone, where `mine` leaves T a constant.
     """
 
-    source: ClassVar[str] = "Nguyen, Wainwright and Jordan, IEEE Trans. Inf. Theory 2010; Poole et al., ICML 2019, eq. 6"
+    source: ClassVar[str] = (
+        "Nguyen, Wainwright and Jordan, IEEE Trans. Inf. Theory 2010; Poole et al., ICML 2019, eq. 6"
+    )
 
     def loss(self, matched: Tensor, product: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return minus the bound, less 1."""

@@ -94,7 +94,9 @@ class Standardiser:
         sides = [side if image else side.reshape(len(side), -1) for side, image in zip((x, y), images, strict=True)]
         scales = tuple(Scale.fit(side, image) for side, image in zip(sides, images, strict=True))
         mapped = [scale(side) for scale, side in zip(scales, sides, strict=True)]
-        rotations: list[Array | None] = [None if image else axes(rows) for rows, image in zip(mapped, images, strict=True)]
+        rotations: list[Array | None] = [
+            None if image else axes(rows) for rows, image in zip(mapped, images, strict=True)
+        ]
         if joint and not any(images):
             rotations = list(np.split(axes(np.hstack(mapped)), [mapped[0].shape[1]]))
         return cls((scales[0], scales[1]), (rotations[0], rotations[1]))

@@ -41,7 +41,7 @@ class Minibatches:
 def take(rows: Tensor, index: Tensor) -> Tensor:
     """Return rows[r, index[r]] for each r: (R, n, ...) and (R, B) → (R, B, ...)."""
     flat = index + torch.arange(len(rows), device=rows.device)[:, None] * rows.shape[1]
-    return rows.flatten(0, 1).index_select(0, flat.flatten()).unflatten(0, tuple(index.shape))
+    return rows.flatten(0, 1).index_select(0, flat.flatten()).view(*index.shape, *rows.shape[2:])
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ class _Best:
         self.mark_step[self.members[ahead]] = step
 
     def stop(self, deadline: int) -> Tensor:
-        """Stop the members whose last improvement is no later than `deadline`; return the places of those that go on."""
+        """Stop members whose last improvement is no later than `deadline`; return the places of those that go on."""
         self.active &= self.mark_step > deadline
         return self.active[self.members].nonzero()[:, 0]
 

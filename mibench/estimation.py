@@ -24,12 +24,16 @@ DEVICES = ("auto", "cpu", "cuda")
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate of MI in nats, with what the method knows about it; a failure is NaN with a `message`."""
+    """An estimate of MI in nats, with what the method knows about it; a failure is NaN with a `message`.
+
+    `critic` is there where it was asked for: the pointwise MI (n,) in nats of any rows x (n, ...) and y (n, ...).
+    """
 
     value: float
     std_error: float | None = None
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
     message: str = ""
+    critic: Callable[[ArrayLike, ArrayLike], Array] | None = field(default=None, compare=False, repr=False)
 
     def __float__(self) -> float:
         return self.value
@@ -52,7 +56,8 @@ class Estimator(Component, ABC):
         """Return the estimate from x (n, *x_shape) and y (n, *y_shape); all randomness follows from `seed`.
 
         A further parameter ``device`` ("cpu" or "cuda") or ``pointwise_mi`` (n,) is filled in by name; asking for the
-        latter declares a baseline that needs the truth.
+        latter declares a baseline that needs the truth. One named ``return_critic`` says that the method can hand out
+        the pointwise MI that it has learnt.
         """
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> Sequence[float | Estimate]:
@@ -122,20 +127,25 @@ class NamedEstimator:
         """Whether the device matters to it."""
         return self.batched or "device" in _parameters(self.method)
 
-    def estimate(self, x: ArrayLike, y: ArrayLike, seed: int = 0, device: str = "auto") -> Estimate:
+    def estimate(
+        self, x: ArrayLike, y: ArrayLike, seed: int = 0, device: str = "auto", return_critic: bool = False
+    ) -> Estimate:
         """Return the MI between `x` (n, ...) and `y` (n, ...) in nats; ``float()`` of it is the value.
 
+        With `return_critic` its ``critic`` is a function of rows x and y that returns their pointwise MI, as learnt.
         Raises `DataError` where the data cannot carry an estimate, `MibenchError` where the method cannot take them.
         """
         if self.needs_truth:
             raise MibenchError(f"{self.name} needs the true pointwise MI, which only a run on a task can give")
+        if return_critic and "return_critic" not in _parameters(self.method):
+            raise MibenchError(f"{self.name} trains no critic; return_critic is for neural bounds such as mine")
         check_seed(seed)
         x, y = check_pair(x, y)
         reason = self.method.unsupported(len(x), x.shape[1:], y.shape[1:])
         if reason:
             raise MibenchError(f"{self.name} cannot take these data: {reason}")
-        result = call_estimate(self.method, x, y, seed, device=self.resolve_device(device))
-        return as_estimate(result)
+        device = self.resolve_device(device)
+        return as_estimate(call_estimate(self.method, x, y, seed, device=device, return_critic=return_critic))
 
     def resolve_device(self, device: str) -> str:
         """Return "cuda" or "cpu" for what was asked; "auto" takes a GPU where the method can use one."""
@@ -151,10 +161,18 @@ class NamedEstimator:
 
 
 def call_estimate(
-    method: Estimator, x: Array, y: Array, seed: int, *, device: str, pointwise_mi: Array | None = None
+    method: Estimator,
+    x: Array,
+    y: Array,
+    seed: int,
+    *,
+    device: str,
+    pointwise_mi: Array | None = None,
+    return_critic: bool = False,
 ) -> float | Estimate:
-    """Call ``method.estimate`` with those of seed, device and pointwise_mi that it takes."""
+    """Call ``method.estimate`` with those of seed, device, pointwise_mi and return_critic that it takes."""
     offered: dict[str, Any] = {"seed": seed, "device": device, "pointwise_mi": pointwise_mi}
+    offered["return_critic"] = return_critic
     taken = _parameters(method)
     return method.estimate(x, y, **{key: value for key, value in offered.items() if key in taken})
 
@@ -171,7 +189,7 @@ def as_estimate(result: Any) -> Estimate:
 
 def function_estimator(function: Callable[..., Any]) -> type[Estimator]:
     """Return the estimator class of a plain function (x, y, ...) -> float; its further defaults are hyperparameters."""
-    reserved = {"x", "y", "seed", "device", "pointwise_mi"}
+    reserved = {"x", "y", "seed", "device", "pointwise_mi", "return_critic"}
     signature = inspect.signature(function)
     fields: list[tuple[str, Any, Any]] = []
     for parameter in signature.parameters.values():
