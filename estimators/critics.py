@@ -1,21 +1,24 @@
 """Critics T(x, y): stacks of R networks that score pairs, from one embedding of each row of either side."""
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from .stack import StackedLinear, StackedMLP, silu
-
 from .towers import ConvTower
 
-Kind = Literal["auto", "joint", "separable", "bilinear"]
 Shape = tuple[int, ...]
 
 
 class Critic(nn.Module):
-    """R critics; a pair costs what `forward` does with the embeddings of its two rows."""
+    """R critics; a pair costs what `forward` does with the embeddings of its two rows.
+
+    `pace` is the share of the learning rate that suits it.
+    """
+
+    pace: ClassVar[float] = 1.0
 
     def embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the embeddings of rows x (R, B, ...) and y (R, B, ...), twice (R, B, width)."""
@@ -59,7 +62,12 @@ class JointCritic(Critic):
 
 
 class InnerCritic(Critic):
-    """The inner product of the two embeddings."""
+    """The inner product of the two embeddings.
+
+    A step moves all terms of the sum, and both factors of each, so that at full pace it overshoots.
+    """
+
+    pace = 0.2
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Return ⟨left, right⟩."""

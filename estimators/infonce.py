@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .bound_values import Pairs, Reading, read_rows
+from .bound_values import Pairs, Reading, read_rows, shifts
 from .critics import Critic
 from .neural_bound import Memory, NeuralBound
 
@@ -41,10 +41,10 @@ class InfoNCE(NeuralBound):
 
 
 def against_rows(critic: Critic, left: Tensor, right: Tensor, reference: Pairs, pairs: int) -> Tensor:
-    """Return T(x, y) − ln mean_j e^{T(x, y_j)} (R, B), over as many y_j of the reference rows as make up `pairs`."""
+    """Return T(x, y) − ln mean_j e^{T(x, y_j)} (R, B), over as many y_j as `pairs` gives each reference row."""
     _, others = critic.embed(*reference)
     rows = left.shape[1]
-    others = others[:, : max(1, pairs // rows)]
+    others = others[:, : 1 + shifts(others.shape[1], pairs)]
     block = max(1, 2**13 // others.shape[1])
     partition = [
         critic(left[:, start : start + block, None], others[:, None]).logsumexp(dim=2)

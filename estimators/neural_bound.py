@@ -49,11 +49,13 @@ class NeuralBound(BatchEstimator):
     the MI. An image has one mean and one standard deviation.
 
     Adam ascends over minibatches of `batch` rows, each with `negatives` mismatched pairs, and weights are averaged
-    exponentially with decay `averaging`. A replicate stops when `patience` checks, `check_every` steps apart, have not
-    bettered its validation loss by a share `tolerance`; `max_steps` is only a guard.
+    exponentially with decay `averaging`; inner products take a fifth of `learning_rate`. A replicate stops when
+    `patience` checks, `check_every` steps apart, have not bettered its validation loss by a share `tolerance`;
+    `max_steps` is only a guard.
     """
 
     bound: ClassVar[str] = "lower"
+    least_negatives: ClassVar[int] = 1
 
     critic: Literal["joint", "separable", "bilinear"] = "joint"
     hidden: int = 64
@@ -75,7 +77,7 @@ class NeuralBound(BatchEstimator):
     def __post_init__(self) -> None:
         at_least(1, hidden=self.hidden, layers=self.layers, pairs=self.pairs, folds=self.folds)
         at_least(1, max_steps=self.max_steps, check_every=self.check_every, patience=self.patience)
-        at_least(1, negatives=self.negatives)
+        at_least(self.least_negatives, negatives=self.negatives)
         at_least(2, batch=self.batch)
         above(0, learning_rate=self.learning_rate, held_out=self.held_out, evaluation=self.evaluation)
         at_least(0, averaging=self.averaging, tolerance=self.tolerance)
@@ -110,6 +112,10 @@ class NeuralBound(BatchEstimator):
     def joint(self) -> bool:
         """Whether the critic looks along the axes of the joint vector."""
         return self.critic == "joint"
+
+    def fit_map(self, x: Array, y: Array, images: Sequence[bool]) -> Standardiser:
+        """Return the map of both sides to what the critic sees, fitted to training rows (n, ...) of both."""
+        return Standardiser.fit(x, y, images, self.joint)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Ask for enough rows that each of the three parts holds a product pair."""
@@ -158,7 +164,7 @@ class NeuralBound(BatchEstimator):
             list(critic.parameters()),
             trainee.loss,
             trainee.validate,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate * critic.pace,
             max_steps=self.max_steps,
             check_every=self.check_every,
             patience=self.patience,
@@ -203,7 +209,7 @@ class NeuralBound(BatchEstimator):
             order = np.random.default_rng(derive_seed(seed, "split")).permutation(x.shape[1])[:used]
             for fold in range(self.folds):
                 rows = np.roll(order, fold * held_out)
-                standardiser = Standardiser.fit(left[rows[:training]], right[rows[:training]], images, self.joint)
+                standardiser = self.fit_map(left[rows[:training]], right[rows[:training]], images)
                 maps.append(standardiser)
                 for side, mapped in zip(sides, standardiser(left[rows], right[rows]), strict=True):
                     side.append(torch.as_tensor(mapped, dtype=torch.float32))
@@ -218,8 +224,7 @@ class NeuralBound(BatchEstimator):
         diagnostics["converged"] = all(note["converged"] for note in notes)
         diagnostics["product_pairs"] = found.reading.pairs
         value = statistics.fmean(found.reading.value[folds].tolist())
-        worst = max(map(abs, found.reading.value[folds].tolist()))
-        if not worst < self.limit(found.reading.pairs):
+        if not bool((found.reading.value[folds].abs() < self.limit(found.reading.pairs)).all()):
             message = f"the critic diverged: {value:.4g} nats cannot be read off {found.reading.pairs} product pairs"
             return Estimate(math.nan, diagnostics=diagnostics, message=message)
         return Estimate(value, math.hypot(*found.reading.std_error[folds].tolist()) / self.folds, diagnostics)

@@ -45,10 +45,15 @@ def _first_two(scores: Tensor) -> tuple[Tensor, Tensor]:
     return scores, scores.square()
 
 
+def _variance(mean: Tensor, square: Tensor) -> Tensor:
+    """Return the variance, no less than the rounding error of the second moment `square`."""
+    return torch.maximum(square - mean.square(), 16 * torch.finfo(square.dtype).eps * square)
+
+
 def least_divergence(own: tuple[Tensor, ...], product: tuple[Tensor, ...]) -> Tensor:
     """Return the least KL divergence, in nats, of laws with first and second moments `own` from one with `product`."""
     (mean_p, square_p), (mean_q, square_q) = own, product
-    variance_p, variance_q = square_p - mean_p.square(), square_q - mean_q.square()
+    variance_p, variance_q = _variance(mean_p, square_p), _variance(mean_q, square_q)
     a = (mean_p - mean_q).square() + variance_p + variance_q
     ratio2 = 1 - 4 * variance_p * variance_q / a.square()
     near = ratio2 < _SMALL**2

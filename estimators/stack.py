@@ -22,6 +22,8 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply map r to the rows of x[r]."""
+        if self.weight.shape[2] == 1:  # batched products with a single column take four times as long
+            return (x * self.weight.mT).sum(dim=2, keepdim=True) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
     def transposed(self, x: Tensor) -> Tensor:

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+_LARGEST = 31 * 2**20
+
 
 class Minibatches:
     """Row indices (R, batch), drawn without replacement within an epoch, by one random stream a member."""
@@ -168,12 +170,21 @@ def _compact(
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Keep the CPU's part to one thread: steps this small cost more to share out than to do, by up to ten times."""
+    _hold_memory()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _hold_memory() -> None:
+    """Have the C library keep what each step frees for the next one, a third of whose time can be page faults.
+
+    glibc gives freed memory back to the system above twice the largest block that it has seen freed, up to 64 MB.
+    """
+    torch.empty(_LARGEST, dtype=torch.uint8)
 
 
 @contextmanager
