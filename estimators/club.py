@@ -69,7 +69,7 @@ def against_mixture(critic: Critic, left: Tensor, right: Tensor, reference: Pair
     others, _ = critic.embed(*reference)
     others = others[:, None, : max(1, pairs // right.shape[1])]
     block = max(1, _BLOCK // (len(right) * others.shape[2]))
-    partition = [critic(others, some[:, :, None]).logsumexp(dim=2) for some in right.split(block, dim=1)]
+    partition = [critic(others, some[:, :, None]).logsumexp(dim=2) for some in torch.split(right, block, dim=1)]
     scores: Tensor = critic(left, right)
     return scores - torch.cat(partition, dim=1) + math.log(others.shape[2])
 

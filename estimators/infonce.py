@@ -1,4 +1,4 @@
-"""InfoNCE: which of many y belongs to this x?"""
+"""InfoNCE: the bound of a critic that tells which of many y belongs to x."""
 
 import math
 from dataclasses import dataclass

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -11,23 +11,32 @@ from torch import Tensor
 
 from mibench.errors import SpecError
 from mibench.estimation import Array
+from mibench.seeding import derive_seed
 
 from .bound_values import Pairs, embed
 from .critics import Critic
 from .neural_bound import Memory, NeuralBound
+from .residuals import Residuals
 from .standardise import Standardiser
 
 _SCORED = 2**18  # numbers scored at a time: hidden layers and mixtures are some ten times as many
+_LEAST_GAP = 1e-3  # of the noise on ties, as a share of the standard deviation
 
 
 @dataclass(frozen=True)
 class LikelihoodEstimator(NeuralBound):
-    """An estimator of MI in nats from densities of y that maximise E_P ln q, with no mismatched pair in training.
+    """An estimator of MI in nats from densities that maximise E_P ln q, with no mismatched pair in training.
 
-    Each side is standardised by itself; an image y is the vector of its pixels.
+    Each side is standardised by itself, an image y as the vector of its pixels. Densities are of the residuals of y
+    from a linear regression on x (where x is no image), fitted to training rows, so that the networks begin where
+    linear dependence is accounted for.
+
+    A coordinate of y with ties has no density. It gets uniform noise half as wide as the least gap between its values,
+    which keeps the MI of discrete y, or of a thousandth of its standard deviation, where that is more.
     """
 
     least_negatives: ClassVar[int] = 0
+    continuous: ClassVar[bool] = True  # whether y must have a density
 
     negatives: int = 0
 
@@ -38,19 +47,14 @@ class LikelihoodEstimator(NeuralBound):
         if self.negatives:
             raise SpecError(f"negatives are not used by maximum likelihood; leave them at 0, got {self.negatives}")
 
-    @property
-    def joint(self) -> bool:
-        """Whether y is seen along axes that it shares with x: a density is of y alone."""
-        return False
-
     def fit_map(self, x: Array, y: Array, images: Sequence[bool]) -> Standardiser:
-        """Return the map of both sides, y as a vector, fitted to training rows (n, ...).
+        """Return the map of both sides to what densities see, fitted to training rows (n, ...)."""
+        return Residuals.fit_rows(x, y, images)
 
-        It whitens y by a symmetric matrix: densities take its coordinates one by one, and these stay what they are.
-        """
-        along_axes = super().fit_map(x, y, [images[0], False])
-        turned, stretched, _ = np.linalg.svd(along_axes.rotations[1])
-        return replace(along_axes, rotations=(along_axes.rotations[0], turned * stretched @ turned.T))
+    def _arrange(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> tuple[list[Standardiser], Pairs]:
+        if self.continuous:
+            y = np.stack([untied(*one) for one in zip(y, seeds, strict=True)])
+        return super()._arrange(x, y, seeds, device)
 
     def loss(self, matched: Tensor, product: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return the mean negative log-likelihood (R,)."""
@@ -61,7 +65,7 @@ class LikelihoodEstimator(NeuralBound):
         return negative_log_likelihood(matched_scores(critic, sample))
 
     def limit(self, pairs: int) -> float:
-        """Return ∞: what a density says of a row does not rest on mismatched pairs."""
+        """Return ∞: what a density says of a row does not rest on how many pairs there are."""
         return math.inf
 
 
@@ -74,5 +78,23 @@ def matched_scores(critic: Critic, sample: Pairs) -> Tensor:
     """Return the scores of all matched pairs (R, n, ...) in float64, computed by chunks."""
     left, right = embed(critic, sample)
     rows = max(1, _SCORED // (len(left) * (left.shape[-1] + right.shape[-1])))
-    chunks = zip(left.split(rows, dim=1), right.split(rows, dim=1), strict=True)
+    chunks = zip(torch.split(left, rows, dim=1), torch.split(right, rows, dim=1), strict=True)
     return torch.cat([critic(*chunk).double() for chunk in chunks], dim=1)
+
+
+def untied(rows: Array, seed: int) -> Array:
+    """Return rows (n, ...) with noise on the coordinates that have ties."""
+    flat = rows.reshape(len(rows), -1)
+    widths = np.array([_noise(column) for column in flat.T])
+    noise = np.random.default_rng(derive_seed(seed, "ties")).random(flat.shape) - 0.5
+    return (flat + widths * noise).reshape(rows.shape)
+
+
+def _noise(column: Array) -> float:
+    """Return the width of the noise on a coordinate (n,), 0 where it has no ties."""
+    values = np.unique(column) / 2
+    if len(values) == len(column):
+        return 0.0
+    if len(values) == 1:
+        return max(1.0, abs(float(values[0])))
+    return max(float(np.diff(values).min()), _LEAST_GAP * float((column / 2).std()))

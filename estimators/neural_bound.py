@@ -18,7 +18,7 @@ from .bound_values import Pairs, Reading, log_mean_exp, scores
 from .checks import above, at_least, below
 from .critics import CRITICS, Critic
 from .parallel import together
-from .pointwise import PointwiseMI, PointwiseMean
+from .pointwise import PointwiseMean, PointwiseMI
 from .stack import torch_generators
 from .standardise import Standardiser, is_image
 from .training import Minibatches, Training, one_thread, take, train

@@ -1,4 +1,4 @@
-"""A stack of convolutional networks, as grouped convolutions."""
+"""A stack of R convolutional networks, as grouped convolutions."""
 
 import math
 from collections.abc import Sequence
@@ -9,31 +9,37 @@ from torch import Tensor, nn
 
 from .stack import StackedMLP, silu
 
-_CHANNELS = 8
-_MOST_CHANNELS = 32
-_LEFT = 4
+_FIRST = 8  # channels, doubled by each convolution
+_MOST = 32
+_FINE = 8  # places a side that convolutions leave at most
+_COARSE = 4  # places a side at which features are read
 
 
 class StackedConv(nn.Module):
-    """x"""
+    """R 3 × 3 convolutions as one, of R groups: (B, R·inputs, H, W) → (B, R·outputs, ⌈H / stride⌉, ⌈W / stride⌉).
 
-    def __init__(self, inputs: int, outputs: int, generators: Sequence[torch.Generator]) -> None:
+    Initial weights are Kaiming-uniform as in `torch.nn.Conv2d`.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, stride: tuple[int, int], generators: Sequence[torch.Generator]
+    ) -> None:
         super().__init__()
+        self.stride = stride
         bound = 1 / math.sqrt(9 * inputs)
-        draws = [torch.empty(9 * inputs + 1, outputs).uniform_(-bound, bound, generator=g) for g in generators]
-        stacked = torch.stack(draws).mT
-        self.weight = nn.Parameter(stacked[..., :-1].reshape(len(generators), outputs, inputs, 3, 3).contiguous())
+        draws = [torch.empty(outputs, 9 * inputs + 1).uniform_(-bound, bound, generator=g) for g in generators]
+        stacked = torch.stack(draws)
+        self.weight = nn.Parameter(stacked[..., :-1].unflatten(-1, (inputs, 3, 3)).contiguous())
         self.bias = nn.Parameter(stacked[..., -1].contiguous())
 
     def forward(self, x: Tensor) -> Tensor:
-        """x"""
-        return nn.functional.conv2d(
-            x, self.weight.flatten(0, 1), self.bias.flatten(), stride=2, padding=1, groups=len(self.weight)
-        )
+        """Apply convolution r to the r-th group of channels."""
+        weight, bias = self.weight.flatten(0, 1), self.bias.flatten()
+        return nn.functional.conv2d(x, weight, bias, self.stride, padding=1, groups=len(self.weight))
 
 
 class ConvTower(nn.Module):
-    """x"""
+    """R convolutional networks of images, each with an MLP of what it sees: (R, B, C, H, W) → (R, B, widths[-1])."""
 
     def __init__(
         self,
@@ -43,21 +49,24 @@ class ConvTower(nn.Module):
         zero_last: bool = False,
     ) -> None:
         super().__init__()
-        channels, height, width = shape
+        pixels, *sides = shape
+        channels, outputs = pixels, _FIRST
         convolutions = []
-        outputs = _CHANNELS
-        while max(height, width) > _LEFT:
-            convolutions.append(StackedConv(channels, outputs, generators))
-            channels, outputs = outputs, min(2 * outputs, _MOST_CHANNELS)
-            height, width = -(-height // 2), -(-width // 2)
+        while not convolutions or max(sides) > _FINE:
+            stride = (1 + (sides[0] > _FINE), 1 + (sides[1] > _FINE))
+            convolutions.append(StackedConv(channels, outputs, stride, generators))
+            channels, outputs = outputs, min(2 * outputs, _MOST)
+            sides = [math.ceil(side / step) for side, step in zip(sides, stride, strict=True)]
         self.convolutions = nn.ModuleList(convolutions)
-        self.mlp = StackedMLP([channels * height * width, *widths], generators, zero_last, silu)
+        self.share = 0.2
+        self.mlp = StackedMLP([(pixels + channels) * _COARSE**2, *widths], generators, zero_last, silu)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x"""
-        replicates, rows = x.shape[:2]
+        """Apply network r to the images x[r]."""
         maps = x.transpose(0, 1).flatten(1, 2)
+        pixels = nn.functional.adaptive_avg_pool2d(maps, _COARSE)
         for convolution in self.convolutions:
             maps = silu(convolution(maps))
-        features = maps.reshape(rows, replicates, -1).transpose(0, 1)
-        return cast(Tensor, self.mlp(features))
+        features = nn.functional.adaptive_avg_pool2d(maps, _COARSE) * self.share
+        seen = [each.unflatten(1, (len(x), -1)).flatten(2) for each in (features, pixels)]
+        return cast(Tensor, self.mlp(torch.cat(seen, dim=-1).transpose(0, 1)))

@@ -20,7 +20,7 @@ from mibench.estimators.nishiyama import Nishiyama
 from mibench.estimators.nwj import NWJ, TUBA
 from mibench.estimators.stack import torch_generators
 from mibench.estimators.standardise import Standardiser
-from mibench.estimators.training import train
+from mibench.estimators.training import Minibatches, train
 from mibench.seeding import derive_seed
 
 VARIANTS = [MINE, DV, NWJ, TUBA, InfoNCE, JS, SMILE, Nishiyama, FLO]
@@ -206,6 +206,38 @@ def test_a_replicate_does_not_depend_on_its_stack(cls, kind):
     assert len(set(values(alone))) == 3
 
 
+@pytest.mark.parametrize(("cls", "kind"), [(MINE, "joint"), (TUBA, "joint"), (InfoNCE, "bilinear"), (FLO, "joint")])
+def test_those_that_go_on_do_not_feel_the_others_stop(cls, kind):
+    """Half of the stack stops early, as it has nothing to learn; the others keep their rows, batches and memory."""
+    x, y = sample("gaussian(d=2, mi=1)", 200, range(4))
+    x[[1, 3]] = 2.0
+    method = cls(critic=kind, hidden=8, batch=50, learning_rate=0.01, max_steps=200, check_every=10, patience=3)
+    found = method.estimate_batch(x, y, [7, 5, 8, 6], "cpu")
+    steps = [int(one.diagnostics["steps"]) for one in found]
+    assert max(steps[1], steps[3]) < min(steps[0], steps[2])
+    alone = [method.estimate(x[r], y[r], seed) for r, seed in ((0, 7), (2, 8))]
+    assert [steps[0], steps[2]] == [one.diagnostics["steps"] for one in alone]
+    assert [found[0].value, found[2].value] == pytest.approx(values(alone), abs=1e-3)
+
+
+def test_each_critic_has_its_own_random_numbers(monkeypatch):
+    seen = {"torch_generators": [], "Minibatches": []}
+
+    def watch(name, place, function):
+        def watched(*args):
+            seen[name] += args[place]
+            return function(*args)
+
+        monkeypatch.setattr(f"mibench.estimators.neural_bound.{name}", watched)
+
+    watch("torch_generators", 0, torch_generators)
+    watch("Minibatches", 2, Minibatches)
+    x, y = sample("gaussian(d=2, mi=1)", 60, range(3))
+    MINE(folds=2, **QUICK).estimate_batch(x, y, [5, 6, 7], "cpu")
+    expected = [derive_seed(seed, "critic", fold) for seed in (5, 6, 7) for fold in (0, 1)]
+    assert seen == {"torch_generators": expected, "Minibatches": expected}
+
+
 @pytest.mark.parametrize(("stack", "threads", "folds"), [(2, 1, 1), (8, 3, 1), (3, 2, 2)])
 def test_stacks_and_threads_do_not_matter(stack, threads, folds, monkeypatch):
     x, y = sample("gaussian(d=2, mi=1)", 200, range(5))
@@ -371,6 +403,15 @@ def test_fewer_rows_than_a_batch(cls):
         found = cls(batch=batch, negatives=negatives, hidden=8, max_steps=40, check_every=20).estimate(x, y, 0)
         assert -3 < found.value < 3
         assert found.diagnostics["product_pairs"] == 30 * 29
+
+
+def test_a_batch_has_no_more_negatives_than_other_rows():
+    (x,), (y,) = sample("gaussian(d=1, mi=2)", 60, [0])
+    most, more = (
+        InfoNCE(batch=4, negatives=negatives, hidden=8, max_steps=40, check_every=20).estimate(x, y, 0)
+        for negatives in (3, 9)
+    )
+    assert (most.value, most.std_error, most.diagnostics) == (more.value, more.std_error, more.diagnostics)
 
 
 @pytest.mark.parametrize("folds", [1, 2, 5])
