@@ -17,7 +17,7 @@ from .conditional import ChainCritic, Mixture
 from .critics import Critic
 from .likelihood import LikelihoodEstimator, matched_scores
 
-_MOST_COORDINATES = 512
+_MOST_COORDINATES = 128
 
 
 @dataclass(frozen=True)

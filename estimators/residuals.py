@@ -57,12 +57,16 @@ def predicted(x: Array, coefficients: Array) -> Array:
 
 
 def whitened(rows: Array) -> tuple[Array, Array]:
-    """Return rows (n, d) of unit covariance, each a function of the coordinates up to its own, and the affine map."""
-    centre, scale = rows.mean(axis=0), rows.std(axis=0)
+    """Return rows (n, d) of unit covariance, each a function of the coordinates up to its own, and the affine map.
+
+    As in `axes`, the correlation matrix is shrunk towards the identity by (d / n)².
+    """
+    (n, d), centre, scale = rows.shape, rows.mean(axis=0), rows.std(axis=0)
     scale = np.where(scale > 0, scale, 1)
     even = (rows - centre) / scale
-    covariance = even.T @ even / len(rows) + _LEAST_VARIANCE * np.eye(len(scale))
-    turn = np.linalg.inv(np.linalg.cholesky(covariance)).T / scale[:, None]
+    correlation = (1 - min(1.0, d / n) ** 2) * even.T @ even / n
+    np.fill_diagonal(correlation, 1 + _LEAST_VARIANCE)
+    turn = np.linalg.inv(np.linalg.cholesky(correlation)).T / scale[:, None]
     return (rows - centre) @ turn, np.vstack([-centre @ turn, turn])
 
 
@@ -75,9 +79,9 @@ def ridge(x: Array, y: Array) -> Array:
 
     def error(penalty: float) -> float:
         lost = penalty / (singular**2 + penalty)
-        squares = rest + (np.square(lost)[:, None] * np.square(along)).sum(axis=0)
-        freedom = 1 - (1 + (1 - lost).sum()) / n
-        return float(np.log(np.maximum(squares, _LEAST_VARIANCE * n) / freedom**2).sum())
+        squares = np.maximum(rest, 0) + (np.square(lost)[:, None] * np.square(along)).sum(axis=0)
+        freedom = max((n - 1 - len(lost) + lost.sum()) / n, _LEAST_VARIANCE)
+        return float(np.log(np.maximum(squares / freedom**2, _LEAST_VARIANCE * n)).sum())
 
     penalty = min(_RIDGES * n, key=error)
     slope = right.T @ ((singular / (singular**2 + penalty))[:, None] * along)

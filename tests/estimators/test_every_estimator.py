@@ -20,7 +20,7 @@ def estimator(request):
 
 def law(estimator, dependent=True):
     """Return a law of two nats, or without dependence, that the method is made for and answers in full."""
-    special = {"ross": "quantized(d=1, mi=2)", "sliced": "gaussian(d=1, mi=2)"}
+    special = {"ross": "quantized(d=1, mi=2)", "njee": "quantized(d=1, mi=2)", "sliced": "gaussian(d=1, mi=2)"}
     spec = special.get(estimator.name, "gaussian(d=2, mi=2)")
     return mibench.task(spec if dependent else f"independent({spec})")
 
