@@ -58,7 +58,8 @@ class Mixture(nn.Module):
         self.outputs = 3 * components
         # Means that differ tell the components apart; close together, they begin as all but one normal law.
         means = torch.special.ndtri((torch.arange(components, dtype=torch.float64) + 0.5) / components) / 2
-        log_scales = (1 - means.square().mean()).log().expand_as(means) / 2
+        unit = 1 if kind == "gaussian" else 3 / math.pi**2  # squared scale of a law of variance 1
+        log_scales = (unit * (1 - means.square().mean())).log().expand_as(means) / 2
         self.start: Tensor
         self.register_buffer("start", torch.cat([means, log_scales, torch.zeros_like(means)]).float())
 
@@ -76,16 +77,18 @@ class Mixture(nn.Module):
 
 
 class Categorical(nn.Module):
-    """The probability of one code out of 0 … levels − 1; begins as uniform."""
+    """The probability of one code out of 0 … levels − 1, where `levels` may be fewer than there are outputs."""
 
-    def __init__(self, levels: int) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__()
-        self.outputs = levels
+        self.outputs = most
 
     def forward(self, outputs: Tensor, y: Tensor) -> Tensor:
-        """Return ln q (R, ..., d) + ln levels of codes y (R, ..., d) by outputs (R, ..., d, levels)."""
-        chosen = outputs.gather(-1, y[..., None].long())[..., 0]
-        return chosen - outputs.logsumexp(dim=-1) + math.log(self.outputs)
+        """Return ln q (R, ..., d) + ln levels, by outputs (R, ..., d, most), of rows y (code, levels) (R, ..., 2 d)."""
+        code, levels = y.chunk(2, dim=-1)
+        beyond = torch.arange(self.outputs, device=y.device) >= levels[..., None]
+        chosen = outputs.gather(-1, code[..., None].long())[..., 0]
+        return chosen - outputs.masked_fill(beyond, -math.inf).logsumexp(dim=-1) + levels.log()
 
 
 class Chain(nn.Module):
@@ -167,7 +170,7 @@ class ChainCritic(Critic):
         rows = self.rows(x, y)
         outputs = self.alone(self.alone.first(rows.seen_alone))
         alone = self.head(outputs, rows.alone).sum(dim=-1, keepdim=True) + rows.constant_alone
-        left = [self.of_x(rows.x) + self.given_x.first(rows.shift), rows.shift]
+        left = [self.of_x(rows.x) + self.given_x.first(rows.shift[..., : rows.seen.shape[-1]]), rows.shift]
         return torch.cat(left, dim=-1), torch.cat([self.given_x.first(rows.seen), rows.y, rows.constant, alone], dim=-1)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ class DifferenceOfEntropies(LikelihoodEstimator):
         super().__post_init__()
         (unused,) = [field.default for field in fields(self) if field.name == "pairs"]
         if self.pairs != unused:
-            raise SpecError(f"pairs are not used, as the value has none; leave them at {unused}, got {self.pairs}")
+            raise SpecError(f"pairs must be {unused}, as the value has none, got {self.pairs}")
 
     @abstractmethod
     def make_critic(self, x_shape: Shape, y_shape: Shape, generators: Sequence[torch.Generator]) -> ChainCritic:
@@ -40,9 +40,7 @@ class DifferenceOfEntropies(LikelihoodEstimator):
         """Take no more coordinates of y than a chain can have links."""
         coordinates = torch.Size(y_shape).numel()
         if coordinates > _MOST_COORDINATES:
-            return (
-                f"y has {coordinates} coordinates, more than the {_MOST_COORDINATES} that a chain takes; swap the sides"
-            )
+            return f"y has {coordinates} coordinates, and a chain takes {_MOST_COORDINATES} at most; swap the sides"
         return super().unsupported(n, x_shape, y_shape)
 
     def read(self, critic: Critic, sample: Pairs, pairs: int) -> Reading:

@@ -31,7 +31,7 @@ class LikelihoodEstimator(NeuralBound):
     from a linear regression on x (where x is no image), fitted to training rows, so that the networks begin where
     linear dependence is accounted for.
 
-    A coordinate of y with ties has no density. It gets uniform noise half as wide as the least gap between its values,
+    A coordinate of y with ties has no density. It gets uniform noise as wide as the least gap between its values,
     which keeps the MI of discrete y, or of a thousandth of its standard deviation, where that is more.
     """
 
@@ -43,9 +43,9 @@ class LikelihoodEstimator(NeuralBound):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.critic != "joint":
-            raise SpecError(f"critic is not used by densities; leave it at 'joint', got {self.critic!r}")
+            raise SpecError(f"critic must be 'joint', as densities have none, got {self.critic!r}")
         if self.negatives:
-            raise SpecError(f"negatives are not used by maximum likelihood; leave them at 0, got {self.negatives}")
+            raise SpecError(f"negatives must be 0, as likelihoods need no mismatched pairs, got {self.negatives}")
 
     def fit_map(self, x: Array, y: Array, images: Sequence[bool]) -> Standardiser:
         """Return the map of both sides to what densities see, fitted to training rows (n, ...)."""
@@ -85,16 +85,17 @@ def matched_scores(critic: Critic, sample: Pairs) -> Tensor:
 def untied(rows: Array, seed: int) -> Array:
     """Return rows (n, ...) with noise on the coordinates that have ties."""
     flat = rows.reshape(len(rows), -1)
-    widths = np.array([_noise(column) for column in flat.T])
+    exponent = np.frexp(np.abs(flat).max(axis=0))[1]  # so that no difference overflows
+    widths = [_noise(column) for column in np.ldexp(flat, -exponent).T]
     noise = np.random.default_rng(derive_seed(seed, "ties")).random(flat.shape) - 0.5
-    return (flat + widths * noise).reshape(rows.shape)
+    return (flat + np.ldexp(widths * noise, exponent)).reshape(rows.shape)
 
 
 def _noise(column: Array) -> float:
-    """Return the width of the noise on a coordinate (n,), 0 where it has no ties."""
-    values = np.unique(column) / 2
+    """Return the width of the noise on a coordinate (n,) of at most 1 in size, 0 where it has no ties."""
+    values = np.unique(column)
     if len(values) == len(column):
         return 0.0
     if len(values) == 1:
-        return max(1.0, abs(float(values[0])))
-    return max(float(np.diff(values).min()), _LEAST_GAP * float((column / 2).std()))
+        return 1.0
+    return max(float(np.diff(values).min()), _LEAST_GAP * float(column.std()))

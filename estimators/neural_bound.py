@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from mibench.errors import MibenchError
 from mibench.estimation import Array, BatchEstimator, Estimate, Shape
 from mibench.seeding import derive_seed
 
@@ -56,6 +57,7 @@ class NeuralBound(BatchEstimator):
 
     bound: ClassVar[str] = "lower"
     least_negatives: ClassVar[int] = 1
+    learns_pointwise: ClassVar[bool] = True
 
     critic: Literal["joint", "separable", "bilinear"] = "joint"
     hidden: int = 64
@@ -125,6 +127,10 @@ class NeuralBound(BatchEstimator):
 
     def estimate(self, x: Array, y: Array, seed: int, device: str = "cpu", return_critic: bool = False) -> Estimate:
         """Return the estimate of a single replicate, with its trained critic where asked for."""
+        if return_critic and not self.learns_pointwise:
+            raise MibenchError(
+                f"the critic of {self} is known but for shift, scale and sign; use mine for pointwise MI"
+            )
         return self._estimate_all(x[None], y[None], [seed], device, return_critic)[0]
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
@@ -179,7 +185,8 @@ class NeuralBound(BatchEstimator):
         answers = [self._combine(found, replicate) for replicate in range(len(seeds))]
         if not return_critic:
             return answers
-        members = [PointwiseMI(self, maps[m], critic, m, evaluation) for m in range(len(streams))]
+        shapes = (x.shape[2:], y.shape[2:])
+        members = [PointwiseMI(self, maps[m], critic, m, evaluation, shapes) for m in range(len(streams))]
         return [
             Estimate(
                 one.value,
@@ -219,7 +226,9 @@ class NeuralBound(BatchEstimator):
         """Return the mean over the folds of a replicate."""
         folds = range(replicate * self.folds, (replicate + 1) * self.folds)
         notes = [found.notes(fold) for fold in folds]
-        means = {key: statistics.fmean(note[key] for note in notes) for key in notes[0]}
+        means = {
+            key: statistics.fmean(note[key] for note in notes) if self.folds > 1 else notes[0][key] for key in notes[0]
+        }
         diagnostics = {key: mean for key, mean in means.items() if math.isfinite(mean)}
         diagnostics["converged"] = all(note["converged"] for note in notes)
         diagnostics["product_pairs"] = found.reading.pairs

@@ -25,6 +25,7 @@ class Nishiyama(NeuralBound):
     """
 
     source: ClassVar[str] = "Nishiyama 2019, theorem 1 (arXiv:1905.06474)"
+    learns_pointwise: ClassVar[bool] = False
 
     def make_critic(self, x_shape: Shape, y_shape: Shape, generators: Sequence[torch.Generator]) -> Critic:
         """Return critics that begin anywhere but at T = 0, where the bound has no gradient."""

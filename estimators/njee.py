@@ -46,7 +46,7 @@ class NJEE(DifferenceOfEntropies):
 
 @dataclass(frozen=True)
 class Codes(Standardiser):
-    """The map of one sample to rows x and (standardised codes, codes), fitted to its training rows.
+    """The map of one sample to rows x and (standardised codes, codes, how many there are), fitted to its training rows.
 
     Coordinate k of y has the code j if j of the `edges[k]` are less than it.
     """
@@ -68,7 +68,8 @@ class Codes(Standardiser):
     def __call__(self, x: Array, y: Array) -> tuple[Array, Array]:
         """Map rows of both sides."""
         codes = codes_of(y.reshape(len(y), -1), self.edges)
-        return self._map(0, x), np.hstack([(codes - self.centre) / self.spread, codes])
+        levels = np.array([len(edges) + 1.0 for edges in self.edges])
+        return self._map(0, x), np.hstack([(codes - self.centre) / self.spread, codes, np.tile(levels, (len(y), 1))])
 
 
 class CodeChain(ChainCritic):
@@ -76,11 +77,12 @@ class CodeChain(ChainCritic):
 
     def shapes(self, x_shape: Shape, y_shape: Shape) -> tuple[Shape, int]:
         """Return the shape of x, and how many coordinates y has."""
-        return x_shape, y_shape[0] // 2
+        return x_shape, y_shape[0] // 3
 
     def rows(self, x: Tensor, y: Tensor) -> Rows:
         """Return the parts of rows."""
-        seen, codes = y.chunk(2, dim=-1)
+        coordinates = y.shape[-1] // 3
+        seen, codes = y[..., :coordinates], y[..., coordinates:]
         none = torch.zeros_like(codes[..., :1])
         return Rows(x, torch.zeros_like(codes), seen, codes, seen, codes, none, none)
 

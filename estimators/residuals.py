@@ -72,17 +72,17 @@ def whitened(rows: Array) -> tuple[Array, Array]:
 
 def ridge(x: Array, y: Array) -> Array:
     """Return the coefficients (1 + p, d) of the ridge regression of least generalised cross-validation error."""
-    n, centre = len(x), x.mean(axis=0)
+    n, centre, level = len(x), x.mean(axis=0), y.mean(axis=0)
     left, singular, right = np.linalg.svd(x - centre, full_matrices=False)
-    along = left.T @ y
-    rest = np.square(y).sum(axis=0) - np.square(along).sum(axis=0)
+    along = left.T @ (y - level)
+    rest = np.square(y - level - left @ along).sum(axis=0)
 
     def error(penalty: float) -> float:
         lost = penalty / (singular**2 + penalty)
-        squares = np.maximum(rest, 0) + (np.square(lost)[:, None] * np.square(along)).sum(axis=0)
+        squares = rest + (np.square(lost)[:, None] * np.square(along)).sum(axis=0)
         freedom = max((n - 1 - len(lost) + lost.sum()) / n, _LEAST_VARIANCE)
         return float(np.log(np.maximum(squares / freedom**2, _LEAST_VARIANCE * n)).sum())
 
     penalty = min(_RIDGES * n, key=error)
     slope = right.T @ ((singular / (singular**2 + penalty))[:, None] * along)
-    return np.vstack([y.mean(axis=0) - centre @ slope, slope])
+    return np.vstack([level - centre @ slope, slope])

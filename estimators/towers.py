@@ -12,11 +12,12 @@ from .stack import StackedMLP, silu
 _FIRST = 8  # channels, doubled by each convolution
 _MOST = 32
 _FINE = 8  # places a side that convolutions leave at most
-_COARSE = 4  # places a side at which features are read
+_COARSE = 4  # places a side at which features and pixels are read
+_SHARE = 0.1
 
 
 class StackedConv(nn.Module):
-    """R 3 × 3 convolutions as one, of R groups: (B, R·inputs, H, W) → (B, R·outputs, ⌈H / stride⌉, ⌈W / stride⌉).
+    """R 3 × 3 convolutions as one of R groups: (B, R·inputs, H, W) → (B, R·outputs, ⌈H/stride⌉, ⌈W/stride⌉).
 
     Initial weights are Kaiming-uniform as in `torch.nn.Conv2d`.
     """
@@ -39,7 +40,11 @@ class StackedConv(nn.Module):
 
 
 class ConvTower(nn.Module):
-    """R convolutional networks of images, each with an MLP of what it sees: (R, B, C, H, W) → (R, B, widths[-1])."""
+    """R networks of images (channels, height, width) = `shape`: (R, B, *shape) → (R, B, widths[-1]).
+
+    Convolutions with SiLU, of stride 2 along a side of more than 8 places, leave at most 8 × 8 places. Their features,
+    and the pixels themselves, are averaged over 4 × 4 parts of the image, and an MLP with layers of `widths` follows.
+    """
 
     def __init__(
         self,
@@ -58,15 +63,17 @@ class ConvTower(nn.Module):
             channels, outputs = outputs, min(2 * outputs, _MOST)
             sides = [math.ceil(side / step) for side, step in zip(sides, stride, strict=True)]
         self.convolutions = nn.ModuleList(convolutions)
-        self.share = 0.2
         self.mlp = StackedMLP([(pixels + channels) * _COARSE**2, *widths], generators, zero_last, silu)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply network r to the images x[r]."""
         maps = x.transpose(0, 1).flatten(1, 2)
+        if not x.is_cuda:  # half the time on a CPU, where patches and baddbmm take as long as the default format
+            maps = maps.contiguous(memory_format=torch.channels_last)
         pixels = nn.functional.adaptive_avg_pool2d(maps, _COARSE)
         for convolution in self.convolutions:
             maps = silu(convolution(maps))
-        features = nn.functional.adaptive_avg_pool2d(maps, _COARSE) * self.share
+        # A step of Adam moves the weights of all features at once; at full size their sum drowns that of the pixels.
+        features = _SHARE * nn.functional.adaptive_avg_pool2d(maps, _COARSE)
         seen = [each.unflatten(1, (len(x), -1)).flatten(2) for each in (features, pixels)]
         return cast(Tensor, self.mlp(torch.cat(seen, dim=-1).transpose(0, 1)))

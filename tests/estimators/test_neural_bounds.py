@@ -369,7 +369,7 @@ def test_rows_of_any_shape(shape, kind):
     name = str(method).replace("InfoNCE", "infonce")
     found = mibench.estimator(name).estimate(x, y, seed=1, device="cpu")
     turned = mibench.estimator(name).estimate(y, x, seed=1, device="cpu")
-    assert min(found.value, turned.value) > 0.3
+    assert min(found.value, turned.value) > 0.2
     assert max(found.value, turned.value) < 2
     assert found.diagnostics["product_pairs"] == 150 * 149
 

@@ -6,7 +6,7 @@ from torch.nn.functional import adaptive_avg_pool2d, conv2d, linear, silu
 
 from mibench.estimators.critics import JointCritic, SeparableCritic, awake
 from mibench.estimators.stack import torch_generators
-from mibench.estimators.towers import ConvTower
+from mibench.estimators.towers import _SHARE, ConvTower
 
 SHAPES = [(c, *sides) for c in (1, 3) for sides in ((8, 8), (16, 16), (9, 13), (33, 17))]
 SEEDS = (3, 1, 4)
@@ -26,7 +26,7 @@ def separate(network, member, x):
     for convolution in network.convolutions:
         stride = [1 + (side > 8) for side in maps.shape[-2:]]
         maps = silu(conv2d(maps, convolution.weight[member], convolution.bias[member], stride, padding=1))
-    seen = torch.cat([network.share * adaptive_avg_pool2d(maps, 4).flatten(1), adaptive_avg_pool2d(x, 4).flatten(1)], 1)
+    seen = torch.cat([_SHARE * adaptive_avg_pool2d(maps, 4).flatten(1), adaptive_avg_pool2d(x, 4).flatten(1)], 1)
     *inner, last = network.mlp.layers
     for layer in inner:
         seen = silu(linear(seen, layer.weight[member].T, layer.bias[member, 0]))
