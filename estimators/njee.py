@@ -15,6 +15,9 @@ from .conditional import Categorical, ChainCritic, Rows
 from .doe import DifferenceOfEntropies
 from .standardise import Standardiser
 
+_ROWS_TO_CODE = 50  # training rows, below which classifiers only learn noise
+_FEWEST = 4  # parts that a coordinate is cut into, however few the rows
+
 
 @dataclass(frozen=True)
 class NJEE(DifferenceOfEntropies):
@@ -22,8 +25,9 @@ class NJEE(DifferenceOfEntropies):
 
     Each term is the cross-entropy of classifiers of one coordinate given those before it. A coordinate that takes no
     more than `bins` values in training rows is coded by these; another one is cut into `bins` parts of equal shares of
-    the rows, and then I(X; C) < I(X; Y), by little where the parts are fine against the noise: no value exceeds
-    ln(bins) a coordinate. x is not coded. It is no bound: both terms are above their entropies.
+    the rows, or fewer of 50 rows each, and then I(X; C) < I(X; Y), by little where the parts are fine against the
+    noise: no MI of codes exceeds ln(bins) a coordinate. x is not coded. It is no bound: both terms are above their
+    entropies.
     """
 
     source: ClassVar[str] = "Shalev, Painsky and Ben-Gal, IEEE Trans. Neural Netw. Learn. Syst. 2022 (arXiv:2012.11197)"
@@ -60,7 +64,8 @@ class Codes(Standardiser):
         """Fit to rows x (n, ...) and y (n, ...), of which `images` says which are images; y is taken as a vector."""
         y = y.reshape(len(y), -1)
         own = Standardiser.fit(x, y[:, :1], [images[0], False], joint=False)
-        edges = tuple(edges_of(column, bins) for column in y.T)
+        parts = min(bins, max(_FEWEST, len(y) // _ROWS_TO_CODE))
+        edges = tuple(edges_of(column, bins, parts) for column in y.T)
         codes = codes_of(y, edges)
         spread = codes.std(axis=0)
         return cls(own.scales, own.rotations, edges, codes.mean(axis=0), np.where(spread > 0, spread, 1))
@@ -87,13 +92,13 @@ class CodeChain(ChainCritic):
         return Rows(x, torch.zeros_like(codes), seen, codes, seen, codes, none, none)
 
 
-def edges_of(column: Array, bins: int) -> Array:
-    """Return the greatest value in each code but the last, of a coordinate (n,) that gets at most `bins` codes."""
+def edges_of(column: Array, bins: int, parts: int) -> Array:
+    """Return the greatest value in each code but the last, of a coordinate (n,): `bins` values, or `parts` at most."""
     values, counts = np.unique(column, return_counts=True)
     if len(values) <= bins:
         return values[:-1]
     # A value's code is that of the middle of its rows' ranks, so that one value is never cut in two.
-    codes = (2 * counts.cumsum() - counts) * bins // (2 * len(column))
+    codes = (2 * counts.cumsum() - counts) * parts // (2 * len(column))
     return values[:-1][np.diff(codes) > 0]
 
 

@@ -197,7 +197,7 @@ def test_njee_cannot_exceed_the_entropy_of_its_codes(bins):
 @pytest.mark.parametrize("bins", [2, 7, 32])
 def test_codes_have_equal_shares_of_the_rows(bins):
     column = np.random.default_rng(0).normal(size=1000)
-    edges = edges_of(column, bins)
+    edges = edges_of(column, bins, bins)
     counts = np.bincount(codes_of(column[:, None], [edges])[:, 0].astype(int), minlength=bins)
     assert len(edges) == bins - 1
     assert counts.max() - counts.min() <= 1
@@ -205,17 +205,17 @@ def test_codes_have_equal_shares_of_the_rows(bins):
 
 def test_codes_of_few_values_are_these_values():
     column = np.array([3.0, -1, 3, 7, 7, 7, 100])
-    codes = codes_of(column[:, None], [edges_of(column, 4)])
+    codes = codes_of(column[:, None], [edges_of(column, 4, 2)])
     assert codes[:, 0].tolist() == [1, 0, 1, 2, 2, 2, 3]
-    assert len(edges_of(np.zeros(5), 4)) == 0
-    assert codes_of(np.array([[-5.0], [1e9]]), [edges_of(column, 4)])[:, 0].tolist() == [0, 3]
+    assert len(edges_of(np.zeros(5), 4, 4)) == 0
+    assert codes_of(np.array([[-5.0], [1e9]]), [edges_of(column, 4, 2)])[:, 0].tolist() == [0, 3]
 
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.9])
 def test_a_frequent_value_is_not_cut_in_two_nor_lost_among_others(share):
     rng = np.random.default_rng(0)
     column = np.where(rng.random(2000) < share, 0.5, rng.normal(size=2000))
-    codes = codes_of(column[:, None], [edges_of(column, 16)])[:, 0]
+    codes = codes_of(column[:, None], [edges_of(column, 16, 16)])[:, 0]
     assert len(set(codes[column == 0.5])) == 1
     assert len(set(codes)) <= 16
     alone = (codes == codes[column == 0.5][0]) & (column != 0.5)
@@ -226,7 +226,7 @@ def test_a_frequent_value_is_not_cut_in_two_nor_lost_among_others(share):
 def test_rows_of_codes_are_the_codes_and_their_standardised_values():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(500, 2)), np.column_stack([rng.normal(size=500), np.ones(500)])
-    _, rows = Codes.fit_rows(x, y, [False, False], 10)(x, y)
+    _, rows = Codes.fit_rows(x, y, [False, False], 32)(x, y)  # of 50 rows each
     assert rows[:, :2].mean(axis=0) == pytest.approx([0, 0], abs=1e-12)
     assert rows[:, :2].std(axis=0) == pytest.approx([1, 0])
     assert set(rows[:, 2]) == set(range(10))

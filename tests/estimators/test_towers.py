@@ -26,7 +26,7 @@ def separate(network, member, x):
     for convolution in network.convolutions:
         stride = [1 + (side > 8) for side in maps.shape[-2:]]
         maps = silu(conv2d(maps, convolution.weight[member], convolution.bias[member], stride, padding=1))
-    seen = torch.cat([_SHARE * adaptive_avg_pool2d(maps, 4).flatten(1), adaptive_avg_pool2d(x, 4).flatten(1)], 1)
+    seen = torch.cat([adaptive_avg_pool2d(x, 4), _SHARE * adaptive_avg_pool2d(maps, 4)], 1).movedim(1, -1).flatten(1)
     *inner, last = network.mlp.layers
     for layer in inner:
         seen = silu(linear(seen, layer.weight[member].T, layer.bias[member, 0]))
