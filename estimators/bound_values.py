@@ -3,10 +3,12 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from .critics import Critic
 
 _BLOCK = 2**13  # pairs scored at a time: hidden layers of this many rows stay in a CPU's cache
 _BLOCK_GPU = 2**20
@@ -18,16 +20,6 @@ class Pairs(NamedTuple):
 
     x: Tensor
     y: Tensor
-
-
-class Scorer(Protocol):
-    """What a critic is to a bound."""
-
-    def embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what scoring needs of each row, twice (R, n, width)."""
-
-    def __call__(self, left: Tensor, right: Tensor) -> Tensor:
-        """Return T (R, ...) of embeddings (R, ..., width), which broadcast."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +36,7 @@ class Reading:
         return self.influence.std(dim=1) / math.sqrt(self.influence.shape[1])
 
 
-def embed(critic: Scorer, sample: Pairs) -> tuple[Tensor, Tensor]:
+def embed(critic: Critic, sample: Pairs) -> tuple[Tensor, Tensor]:
     """Return the embeddings of all rows, computed by chunks."""
     rows = max(1, _EMBEDDED // max(side[:, :1].numel() for side in sample))
     chunks = [critic.embed(x, y) for x, y in zip(*(torch.split(side, rows, dim=1) for side in sample), strict=True)]
@@ -52,13 +44,14 @@ def embed(critic: Scorer, sample: Pairs) -> tuple[Tensor, Tensor]:
     return left, right
 
 
-def scores(critic: Scorer, left: Tensor, right: Tensor, negatives: int) -> Tensor:
+def scores(critic: Critic, left: Tensor, right: Tensor, negatives: int) -> Tensor:
     """Return T(x_i, y_{i+k}) as (R, B, 1 + negatives, ...), cyclic: the matched pair, then product pairs.
 
     Rows are in random order, so that pairing each with those that follow is a uniform choice of mismatched ones.
     """
     shifted = torch.stack([right.roll(-shift, dims=1) for shift in range(negatives + 1)], dim=2)
-    return critic(left[:, :, None], shifted)
+    found: Tensor = critic(left[:, :, None], shifted)
+    return found
 
 
 def shifts(rows: int, pairs: int) -> int:
@@ -66,21 +59,45 @@ def shifts(rows: int, pairs: int) -> int:
     return min(rows - 1, math.ceil(pairs / rows))
 
 
-def score_blocks(critic: Scorer, sample: Pairs, pairs: int, over_x: bool = False) -> Iterator[tuple[slice, Tensor]]:
+def _block_rows(embedded: Tensor, pairs: int) -> int:
+    """Return how many rows (R, rows, width), of so many pairs each, are scored at a time."""
+    return max(1, (_BLOCK_GPU if embedded.is_cuda else _BLOCK) // (len(embedded) * pairs))
+
+
+def score_blocks(critic: Critic, sample: Pairs, pairs: int, over_x: bool = False) -> Iterator[tuple[slice, Tensor]]:
     """Yield rows and their scores (R, rows, 1 + K, ...) in float64, of x_i with y_{i+k}, or of y_i with x_{i+k}."""
     left, right = embed(critic, sample)
     fixed, moving = (right, left) if over_x else (left, right)
-    replicates, rows, _ = fixed.shape
+    rows = fixed.shape[1]
     count = shifts(rows, pairs)
     around = torch.cat([moving, moving[:, :count]], dim=1).unfold(1, count + 1, 1).movedim(-1, 2)
-    block = max(1, (_BLOCK_GPU if left.is_cuda else _BLOCK) // (replicates * (count + 1)))
+    block = _block_rows(left, count + 1)
     for start in range(0, rows, block):
         chosen = slice(start, min(start + block, rows))
         one, many = fixed[:, chosen, None], around[:, chosen]
         yield chosen, (critic(many, one) if over_x else critic(one, many)).double()
 
 
-def log_mean_exp(critic: Scorer, sample: Pairs, pairs: int) -> Tensor:
+def against_others(
+    critic: Critic, left: Tensor, right: Tensor, reference: Pairs, pairs: int, over_x: bool = False
+) -> Tensor:
+    """Return T(x, y) − ln mean_j e^{T(x, y_j)} (R, B) over reference rows, or with the mean over x_j for each y.
+
+    Their number, that which `pairs` gives each reference row, does not depend on how many rows are asked for.
+    """
+    others = embed(critic, reference)[0 if over_x else 1]
+    others = others[:, None, : 1 + shifts(others.shape[1], pairs)]
+    fixed = right if over_x else left
+    rows = _block_rows(left, others.shape[2])
+    scored = [
+        (critic(others, some[:, :, None]) if over_x else critic(some[:, :, None], others)).logsumexp(dim=2)
+        for some in torch.split(fixed, rows, dim=1)
+    ]
+    matched: Tensor = critic(left, right)
+    return matched - torch.cat(scored, dim=1) + math.log(others.shape[2])
+
+
+def log_mean_exp(critic: Critic, sample: Pairs, pairs: int) -> Tensor:
     """Return ln E_Q[e^T] (R,) over product pairs."""
     blocks = [block[:, :, 1:].flatten(1).logsumexp(dim=1) for _, block in score_blocks(critic, sample, pairs)]
     count = sample.x.shape[1] * shifts(sample.x.shape[1], pairs)
@@ -91,7 +108,7 @@ Statistics = Callable[[Tensor], tuple[Tensor, ...]]
 
 
 def read_moments(
-    critic: Scorer,
+    critic: Critic,
     sample: Pairs,
     pairs: int,
     combine: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], Tensor],
@@ -124,7 +141,7 @@ def read_moments(
 
 
 def read_rows(
-    critic: Scorer,
+    critic: Critic,
     sample: Pairs,
     pairs: int,
     terms: Callable[[Tensor], tuple[Tensor, Tensor]],

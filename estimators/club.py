@@ -10,12 +10,10 @@ from torch import Tensor
 
 from mibench.estimation import Shape
 
-from .bound_values import Pairs, Reading, read_moments, read_rows
+from .bound_values import Pairs, Reading, against_others, read_moments, read_rows
 from .conditional import DiagonalGaussian
 from .critics import Critic
 from .likelihood import LikelihoodEstimator
-
-_BLOCK = 2**16  # pairs scored at a time
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class CLUB(LikelihoodEstimator):
 
     def pointwise(self, critic: Critic, left: Tensor, right: Tensor, reference: Pairs) -> Tensor:
         """Return ln q(y | x) − ln mean_j q(y | x_j) over reference rows."""
-        return against_mixture(critic, left, right, reference, self.pairs)
+        return against_others(critic, left, right, reference, self.pairs, over_x=True)
 
 
 @dataclass(frozen=True)
@@ -62,16 +60,6 @@ class L1Out(CLUB):
     def read(self, critic: Critic, sample: Pairs, pairs: int) -> Reading:
         """Return E[T(x_i, y_i) − ln mean_{j≠i} e^{T(x_j, y_i)}]."""
         return read_rows(critic, sample, pairs, _terms, over_x=True)
-
-
-def against_mixture(critic: Critic, left: Tensor, right: Tensor, reference: Pairs, pairs: int) -> Tensor:
-    """Return T(x, y) − ln mean_j e^{T(x_j, y)} (R, B), over as many x_j of the reference rows as make up `pairs`."""
-    others, _ = critic.embed(*reference)
-    others = others[:, None, : max(1, pairs // right.shape[1])]
-    block = max(1, _BLOCK // (len(right) * others.shape[2]))
-    partition = [critic(others, some[:, :, None]).logsumexp(dim=2) for some in torch.split(right, block, dim=1)]
-    scores: Tensor = critic(left, right)
-    return scores - torch.cat(partition, dim=1) + math.log(others.shape[2])
 
 
 def _terms(scores: Tensor) -> tuple[Tensor, Tensor]:

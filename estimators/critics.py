@@ -1,5 +1,6 @@
 """Critics T(x, y): stacks of R networks that score pairs, from one embedding of each row of either side."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, cast
 
@@ -12,7 +13,7 @@ from .towers import ConvTower
 Shape = tuple[int, ...]
 
 
-class Critic(nn.Module):
+class Critic(nn.Module, ABC):
     """R critics; a pair costs what `forward` does with the embeddings of its two rows.
 
     `pace` is the share of the learning rate that suits it.
@@ -20,13 +21,13 @@ class Critic(nn.Module):
 
     pace: ClassVar[float] = 1.0
 
+    @abstractmethod
     def embed(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Return the embeddings of rows x (R, B, ...) and y (R, B, ...), twice (R, B, width)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
         """Return T (R, ...) of embeddings (R, ..., width), which broadcast."""
-        raise NotImplementedError
 
 
 class JointCritic(Critic):

@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from .bound_values import Pairs, Reading, read_rows, shifts
+from .bound_values import Pairs, Reading, against_others, read_rows
 from .critics import Critic
 from .neural_bound import Memory, NeuralBound
 
@@ -37,21 +37,7 @@ class InfoNCE(NeuralBound):
 
     def pointwise(self, critic: Critic, left: Tensor, right: Tensor, reference: Pairs) -> Tensor:
         """Return T(x, y) − ln E_{p(y)}[e^{T(x, y)}], as the bound leaves T any function of x."""
-        return against_rows(critic, left, right, reference, self.pairs)
-
-
-def against_rows(critic: Critic, left: Tensor, right: Tensor, reference: Pairs, pairs: int) -> Tensor:
-    """Return T(x, y) − ln mean_j e^{T(x, y_j)} (R, B), over as many y_j as `pairs` gives each reference row."""
-    _, others = critic.embed(*reference)
-    rows = left.shape[1]
-    others = others[:, : 1 + shifts(others.shape[1], pairs)]
-    block = max(1, 2**13 // others.shape[1])
-    partition = [
-        critic(left[:, start : start + block, None], others[:, None]).logsumexp(dim=2)
-        for start in range(0, rows, block)
-    ]
-    scores: Tensor = critic(left, right)
-    return scores - torch.cat(partition, dim=1) + math.log(others.shape[1])
+        return against_others(critic, left, right, reference, self.pairs)
 
 
 def _terms(scores: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,27 +15,15 @@ from .nwj import nguyen_wainwright_jordan
 
 
 @dataclass(frozen=True)
-class JS(NeuralBound):
-    r"""I ≥ the bound `value` ("dv" or "nwj"), in nats, of the T that maximises −E_P[ln(1+e^{−T})] − E_Q[ln(1+e^T)].
+class Classifier(NeuralBound):
+    """A bound in nats, of the T that maximises −E_P[ln(1+e^{−T})] − E_Q[ln(1+e^T)].
 
     That objective has small gradients whatever the MI, and its best T is ln p(x, y)/(p(x) p(y)) as well.
     """
 
-    source: ClassVar[str] = "Hjelm et al., ICLR 2019, eq. 4 (arXiv:1808.06670); Poole et al., ICML 2019, section 2"
-
-    value: Literal["dv", "nwj"] = "dv"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("dv", "nwj", value=self.value)
-
     def loss(self, matched: Tensor, product: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         """Return the classifier's cross-entropy, its two parts of equal weight."""
         return softplus(-matched).mean(dim=1) + softplus(product.flatten(1)).mean(dim=1), None
-
-    def read(self, critic: Critic, sample: Pairs, pairs: int) -> Reading:
-        """Return the bound."""
-        return {"dv": donsker_varadhan, "nwj": nguyen_wainwright_jordan}[self.value](critic, sample, pairs)
 
     def validation_loss(self, critic: Critic, sample: Pairs, pairs: int) -> Tensor:
         """Return the cross-entropy (R,)."""
@@ -50,7 +38,24 @@ class JS(NeuralBound):
 
 
 @dataclass(frozen=True)
-class SMILE(JS):
+class JS(Classifier):
+    r"""I ≥ the bound `value` ("dv" or "nwj"), in nats, of the T that maximises −E_P[ln(1+e^{−T})] − E_Q[ln(1+e^T)]."""
+
+    source: ClassVar[str] = "Hjelm et al., ICLR 2019, eq. 4 (arXiv:1808.06670); Poole et al., ICML 2019, section 2"
+
+    value: Literal["dv", "nwj"] = "dv"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        one_of("dv", "nwj", value=self.value)
+
+    def read(self, critic: Critic, sample: Pairs, pairs: int) -> Reading:
+        """Return the bound."""
+        return {"dv": donsker_varadhan, "nwj": nguyen_wainwright_jordan}[self.value](critic, sample, pairs)
+
+
+@dataclass(frozen=True)
+class SMILE(Classifier):
     r"""E_P[T] − ln E_Q[clip(e^T, e^{−tau}, e^tau)] in nats, with the critic of `js`.
 
     The clip bounds the variance, which in `mine` grows as e^I; with it the value is no bound any more.

@@ -234,7 +234,9 @@ class NeuralBound(BatchEstimator):
         diagnostics["product_pairs"] = found.reading.pairs
         value = statistics.fmean(found.reading.value[folds].tolist())
         if not bool((found.reading.value[folds].abs() < self.limit(found.reading.pairs)).all()):
-            message = f"the critic diverged: {value:.4g} nats cannot be read off {found.reading.pairs} product pairs"
+            pairs = found.reading.pairs
+            grounds = f"{pairs} product pairs cannot show" if pairs else "no density has"
+            message = f"the critic diverged to what {grounds}: {value:.4g} nats"
             return Estimate(math.nan, diagnostics=diagnostics, message=message)
         return Estimate(value, math.hypot(*found.reading.std_error[folds].tolist()) / self.folds, diagnostics)
 

@@ -5,11 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from given_critics import Given
 from scipy.integrate import quad
 
-from mibench.estimators.bound_values import Pairs, embed, log_mean_exp, read_rows, scores, shifts
+from mibench.estimators.bound_values import Pairs, against_others, embed, log_mean_exp, read_rows, scores, shifts
 from mibench.estimators.flo import FLO
-from mibench.estimators.infonce import InfoNCE, against_rows
+from mibench.estimators.infonce import InfoNCE
 from mibench.estimators.jensen_shannon import JS, SMILE
 from mibench.estimators.mine import DV, MINE
 from mibench.estimators.nishiyama import Nishiyama, least_divergence
@@ -47,19 +48,6 @@ class Table:
         return self.matrix[member, left[..., 0].long(), right[..., 0].long()]
 
 
-class Scores:
-    """A critic T(x, y) that is a function of rows of one coordinate."""
-
-    def __init__(self, function):
-        self.function = function
-
-    def embed(self, x, y):
-        return x, y
-
-    def __call__(self, left, right):
-        return self.function(left[..., 0].double(), right[..., 0].double())
-
-
 def log_ratio(mi):
     """The log density ratio of a Gaussian pair: the critic that attains the bounds."""
     r2 = -math.expm1(-2 * mi)
@@ -74,8 +62,8 @@ def exact(name, mi):
     """The best critic; `flo` has two outputs, and leaves T any function of x."""
     ratio = log_ratio(mi)
     if name != "flo":
-        return Scores(ratio)
-    return Scores(lambda x, y: torch.stack([ratio(x, y) + torch.sin(3 * x), -ratio(x, y)], dim=-1))
+        return Given(ratio)
+    return Given(lambda x, y: torch.stack([ratio(x, y) + torch.sin(3 * x), -ratio(x, y)], dim=-1))
 
 
 def gaussian(mi, replicates, rows, seed=0):
@@ -190,8 +178,8 @@ def test_each_y_may_have_its_own_product_pairs_instead():
         return block[:, :, 0] - 2 * mean[..., 0], (mean - block[:, :, 1:]) / block.shape[2]
 
     sample = gaussian(0.5, 2, 31)
-    critic = Scores(lambda x, y: x * torch.sin(y) + y**2)
-    turned = Scores(lambda y, x: x * torch.sin(y) + y**2)
+    critic = Given(lambda x, y: x * torch.sin(y) + y**2)
+    turned = Given(lambda y, x: x * torch.sin(y) + y**2)
     x, y = (side[1, :, 0].numpy() for side in sample)
     matrix = x * np.sin(y[:, None]) + y[:, None] ** 2
     for wanted in (1, 120, ALL):
@@ -207,7 +195,7 @@ def test_rows_are_embedded_once_and_in_order(monkeypatch):
     sample = Pairs(torch.randn(2, 31, 1), torch.randn(2, 31, 3, 1))
     seen = []
 
-    class Wide(Scores):
+    class Wide(Given):
         def embed(self, x, y):
             seen.append(x.shape[1])
             return 2 * x, y.flatten(2) + 1
@@ -233,7 +221,7 @@ def test_no_bound_of_another_critic_exceeds_the_mi(name):
         poor = 0.8 * x * y - 0.4 * y**2 + 0.3 * torch.tanh(x)
         return torch.stack([poor, -0.5 * poor - 0.2], dim=-1) if name == "flo" else poor
 
-    found = METHODS[name].read(Scores(critic), gaussian(0.5, 10, 800), ALL).value.mean()
+    found = METHODS[name].read(Given(critic), gaussian(0.5, 10, 800), ALL).value.mean()
     if name == "smile":
         assert METHODS[name].bound == ""
     else:
@@ -276,7 +264,7 @@ def test_cross_entropy_of_the_best_critic_is_its_integral(mi):
 def test_smile_of_the_best_critic_and_a_shift_is_its_integral(mi, tau):
     ratio, product, joint = plane(mi)
     integral = (joint * (ratio + 1)).sum() - math.log((product * np.exp(np.clip(ratio + 1, -tau, tau))).sum())
-    critic = Scores(lambda x, y: log_ratio(mi)(x, y) + 1)
+    critic = Given(lambda x, y: log_ratio(mi)(x, y) + 1)
     found = SMILE(tau=tau).read(critic, gaussian(mi, 25, 800), ALL).value
     assert abs(integral - mi) > 0.1
     assert float(found.mean()) == pytest.approx(integral, abs=3 * float(found.std()) / 5)
@@ -348,7 +336,7 @@ def test_standard_error_is_the_scatter_over_draws(name, wanted):
         poor = 0.4 * x * y + 0.6 * torch.sin(2 * y) - 0.4 * torch.tanh(x)
         return torch.stack([poor, 0.3 * x - 0.5 * y], dim=-1) if name == "flo" else poor
 
-    found = METHODS[name].read(Scores(critic), gaussian(0.5, 400, 100), wanted)
+    found = METHODS[name].read(Given(critic), gaussian(0.5, 400, 100), wanted)
     ratio = float(found.std_error.square().mean().sqrt() / found.value.std())
     if wanted == ALL:
         assert ratio == pytest.approx(1, abs=0.1)
@@ -361,7 +349,7 @@ def test_partition_of_each_x_is_the_mean_over_reference_rows(rows):
     matrix = np.stack([random_matrix("infonce", 1, 31, seed=seed)[0] for seed in (1, 2)])
     critic = Table(matrix)
     x, y = (side[:, :rows] for side in critic.rows)
-    found = against_rows(critic, x, y, critic.rows, ALL).numpy()
+    found = against_others(critic, x, y, critic.rows, ALL).numpy()
     partition = np.log(np.exp(matrix).mean(axis=2))[:, :rows]
     expected = np.stack([np.diag(one)[:rows] for one in matrix]) - partition
     assert found == pytest.approx(expected, abs=1e-9)

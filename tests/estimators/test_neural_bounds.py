@@ -365,11 +365,12 @@ def latent(n, x_shape, seed=0):
 def test_rows_of_any_shape(shape, kind):
     x, y = latent(300, shape)
     rate = 0.01 if kind == "joint" or 16 in shape or 8 in shape else 0.1
-    method = InfoNCE(critic=kind, hidden=8, negatives=4, batch=50, max_steps=100, learning_rate=rate)
+    steps = 300 if kind == "separable" else 100  # of a fifth of the rate
+    method = InfoNCE(critic=kind, hidden=8, negatives=4, batch=50, max_steps=steps, learning_rate=rate)
     name = str(method).replace("InfoNCE", "infonce")
     found = mibench.estimator(name).estimate(x, y, seed=1, device="cpu")
     turned = mibench.estimator(name).estimate(y, x, seed=1, device="cpu")
-    assert min(found.value, turned.value) > 0.2
+    assert min(found.value, turned.value) > 0.3
     assert max(found.value, turned.value) < 2
     assert found.diagnostics["product_pairs"] == 150 * 149
 
@@ -519,7 +520,7 @@ def test_limits_are_stated(bad):
         ("mine(rate=1.5)", "rate must be at most 1"),
         ("smile(tau=0)", "tau must be above 0"),
         ("js(value='js')", "value must be 'dv' or 'nwj'"),
-        ("smile(value='tuba')", "value must be 'dv' or 'nwj'"),
+        ("smile(value='dv')", "smile has no argument 'value'"),
         ("flo(critic='separable')", "critic must be 'joint'"),
         ("nwj(critic='concat')", "critic must be 'joint' or 'separable' or 'bilinear'"),
         ("infonce(hidden=1.5)", "hidden must be an integer"),
