@@ -1,136 +1,117 @@
-"""Compress, then estimate: two autoencoders turn X and Y into a few numbers each, which another estimator takes."""
+"""Compression by autoencoders, to as many numbers as the rows that they have not seen ask for."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mibench.errors import SpecError
-from mibench.estimation import Array, Estimate, Estimator, Shape, as_estimate
 from mibench.seeding import derive_seed
 
 from .checks import above, at_least, below
-from .kde import KDE
-from .stack import StackedMLP, torch_generators
+from .compression import Codes, Compression, Job
+from .stack import StackedMLP, silu, torch_generators
 from .training import Minibatches, Training, take, train
-from .wrapper import Wrapper
 
-_LEAST_ROWS = 20
-_POWER_STEPS = 4  # subspace iterations, enough for the components that hold all but 1e-4 of the variance
-
-Notes = dict[str, dict[str, Any]]
+_AHEAD = 3  # latent dimensions that are tried beyond the last that was worth it
+_MUCH = 0.1  # unexplained share of the variance, above which every number that explains enough is worth it
 
 
 @dataclass(frozen=True)
-class Autoencoder(Wrapper):
+class Autoencoder(Compression):
     """I(X; Y) ≈ I(E_X(X); E_Y(Y)) in nats: the encoders E of two autoencoders, and `base` on their codes.
 
-    By the data-processing inequality a lossy code can only lose MI, so `latent` must reach the dimension of the
-    manifold that the data lie on. Each side is flattened, centred, scaled as a whole, expressed in its leading
-    principal components (as few as hold all but `remainder` of its variance, at most `components`), and compressed to
-    `latent` numbers by an MLP through `hidden` layers and by the mirrored one back, in least squares. Both begin at
-    principal component analysis, the best linear autoencoder, and learn what to add to it: this keeps them clear of
-    folded codes, where many rows share a code, and keeps the codes near to linear functions of the data. A side of
-    no more than `latent` coordinates passes through as it is.
+    By the data-processing inequality a lossy code can only lose MI, and no bound on the loss follows from a
+    reconstruction error alone, so that a code must have the dimension of the manifold that the data lie on. With
+    `latent` = None it is found: autoencoders of 1, 2, ... numbers are trained for `search_steps`, and a code has as
+    many as are worth it: the last one explains a share `gain` of the variance of held-out rows, and two thirds of what
+    was unexplained before it, if that was a tenth or less. Diagnostics hold each side's latent, and its unexplained
+    share of the variance, of which a message warns above 5 %.
 
-    Adam has its published rate; widths and batch are as small as keeps the cost to seconds.
+    Principal axes (see `components`, `remainder`) are compressed by an MLP through `hidden` SiLU layers, and restored
+    by the mirrored one, in least squares. Both begin at principal component analysis, the best linear autoencoder, and
+    learn what to add to it: this keeps them clear of folded codes, where many rows share a code, and keeps the codes
+    near to linear functions of the data. Where both sides have as many numbers, and no test tells their laws apart,
+    one autoencoder of both is trained on twice the rows (`tied` = None; True and False decide it).
 
-    An autoencoder sees one side, never a pair, so that fitting it on the very rows that `base` is given leaks nothing
+    An autoencoder sees sides, never a pair, so that fitting it on the very rows that `base` is given leaks nothing
     about dependence. A share `held_out` of the rows says when to stop. The standard error is that of `base`, given
-    the codes; diagnostics hold each side's unexplained share of variance on the held-out rows, and those of `base`.
+    the codes.
     """
 
     source: ClassVar[str] = "Butakov et al., ICLR 2024, section 4 (arXiv:2305.08013)"
 
-    base: Estimator = KDE()  # noqa: RUF009 - frozen, so that sharing it is harmless
-    latent: int = 2
-    components: int = 32
-    remainder: float = 1e-4
-    hidden: tuple[int, ...] = (64, 64)
+    hidden: tuple[int, ...] = (128, 128)
     batch: int = 128
-    learning_rate: float = 1e-3
-    averaging: float = 0.99
-    max_steps: int = 2_000
+    learning_rate: float = 1e-2
+    averaging: float = 0.98
+    max_steps: int = 4_000
+    search_steps: int = 500
     check_every: int = 50
-    patience: int = 10
+    patience: int = 6
     tolerance: float = 1e-2
-    held_out: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(1, latent=self.latent, batch=self.batch, hidden=min(self.hidden, default=1))
+        at_least(1, batch=self.batch, hidden=min(self.hidden, default=1), search_steps=self.search_steps)
         at_least(1, max_steps=self.max_steps, check_every=self.check_every, patience=self.patience)
-        if self.components < self.latent:
-            raise SpecError(f"components must be at least latent, which is {self.latent}, got {self.components}")
-        above(0, learning_rate=self.learning_rate, remainder=self.remainder, held_out=self.held_out)
+        above(0, learning_rate=self.learning_rate)
         at_least(0, averaging=self.averaging, tolerance=self.tolerance)
-        below(1, averaging=self.averaging, remainder=self.remainder, held_out=self.held_out)
+        below(1, averaging=self.averaging)
 
-    def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
-        """Ask for rows to hold out, and for what `base` asks of the codes."""
-        if n < _LEAST_ROWS:
-            return f"n={n} is too small to train an autoencoder; give at least {_LEAST_ROWS} pairs"
-        code_shapes = [(min(math.prod(shape), self.latent),) for shape in (x_shape, y_shape)]
-        return self.base.unsupported(n, *code_shapes)
+    def encode(self, jobs: Sequence[Job], device: str) -> list[Codes]:
+        """Return the codes of jobs of equally many rows; those of one latent dimension are trained as one stack."""
+        rows, seeds = torch.stack([job.rows for job in jobs]), [job.seed for job in jobs]
+        latents = [self.latent] * len(jobs) if self.latent else self._search(rows, [job.width for job in jobs], seeds)
+        found: dict[int, Codes] = {}
+        for latent in sorted(set(latents)):
+            places = [place for place, own in enumerate(latents) if own == latent]
+            network, training = self._train(rows[places], latent, [seeds[place] for place in places], self.max_steps)
+            with torch.no_grad():
+                codes = network.encode(rows[places]).double().cpu().numpy()
+            for member, place in enumerate(places):
+                unexplained = training.best_loss[member] + jobs[place].lost
+                note = {"latent": latent, "unexplained": unexplained, **training.diagnostics(member)}
+                found[place] = Codes(codes[member], note)
+        return [found[place] for place in range(len(jobs))]
 
-    def warm_up(self, device: str) -> None:
-        """Warm up torch, and `base`."""
-        torch.zeros(1, device=device).exp()
-        super().warm_up(device)
+    def _search(self, rows: Tensor, widths: Sequence[int], seeds: Sequence[int]) -> list[int]:
+        """Return the latent dimension that each of rows (S, n, components) asks for."""
+        errors: list[list[float]] = [[1.0] for _ in seeds]
+        for latent in range(1, rows.shape[2] + 1):
+            asking = [place for place, own in enumerate(errors) if self._goes_on(own)]
+            if not asking:
+                break
+            _, training = self._train(rows[asking], latent, [seeds[place] for place in asking], self.search_steps)
+            for place, error in zip(asking, training.best_loss, strict=True):
+                errors[place].append(min(error, errors[place][-1]))
+        return [max(1, min(last_worth(own, self.gain), width)) for own, width in zip(errors, widths, strict=True)]
 
-    def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
-        """Return one estimate a replicate; the autoencoders of both sides are trained as one stack."""
-        codes, notes = self.compress({"x": x, "y": y}, seeds, device)
-        answers = self.base.estimate_batch(codes["x"], codes["y"], seeds, device)
-        return [_annotate(as_estimate(answer), note) for answer, note in zip(answers, notes, strict=True)]
+    def _goes_on(self, errors: Sequence[float]) -> bool:
+        """Return whether one more number, or a few, could be worth it."""
+        return errors[-1] >= self.gain and len(errors) - last_worth(errors, self.gain) <= _AHEAD
 
-    def compress(
-        self, sides: Mapping[str, Array], seeds: Sequence[int], device: str
-    ) -> tuple[dict[str, Array], list[Notes]]:
-        """Return the codes (R, n, ≤ latent) of each side (R, n, ...), and each replicate's notes on the compression."""
-        codes = {name: side.reshape(*side.shape[:2], -1) for name, side in sides.items()}
-        wide = [name for name, side in codes.items() if side.shape[-1] > self.latent]
-        notes: list[Notes] = [{} for _ in seeds]
-        if not wide:
-            return codes, notes
-        own_seeds = [derive_seed(seed, name) for name in wide for seed in seeds]
-        projected = [self._project(side, device) for name in wide for side in codes[name]]
-        rows = torch.stack([rows for rows, _ in projected])
-        network, training = self._train(rows, own_seeds)
-        with torch.no_grad():
-            encoded = network.encode(rows).double().cpu().numpy()
-        for place, name in enumerate(wide):
-            stop = (place + 1) * len(seeds)
-            codes[name] = encoded[stop - len(seeds) : stop]
-            for note, member in zip(notes, range(stop - len(seeds), stop), strict=True):
-                unexplained = training.best_loss[member] + projected[member][1]
-                note[name] = {"unexplained": unexplained, **training.diagnostics(member)}
-        return codes, notes
-
-    def _project(self, side: Array, device: str) -> tuple[Tensor, float]:
-        rows = torch.as_tensor(np.ascontiguousarray(side), dtype=torch.float32, device=device)
-        return principal_components(rows, self.components, self.remainder)
-
-    def _train(self, rows: Tensor, seeds: Sequence[int]) -> tuple["StackedAutoencoder", Training]:
+    def _train(
+        self, rows: Tensor, latent: int, seeds: Sequence[int], max_steps: int
+    ) -> tuple["StackedAutoencoder", Training]:
         """Train one autoencoder for each of rows (S, n, components), all as one stack."""
         n, device = rows.shape[1], str(rows.device)
         held_out = round(n * self.held_out) or 1
         orders = np.stack([np.random.default_rng(derive_seed(seed, "held out")).permutation(n) for seed in seeds])
         shuffled = take(rows, torch.as_tensor(orders, device=device))
-        validation, fitted = shuffled[:, :held_out], shuffled[:, held_out:]
-        spread = rows[..., : self.latent].std(dim=1, keepdim=True)
-        network = StackedAutoencoder(self.components, self.hidden, spread, torch_generators(seeds)).to(device)
+        validation, fitted = shuffled[:, :held_out], shuffled[:, held_out:].contiguous()
+        spread = rows[..., :latent].std(dim=1, keepdim=True)
+        network = StackedAutoencoder(rows.shape[2], self.hidden, spread, torch_generators(seeds)).to(device)
         batches = Minibatches(n - held_out, self.batch, seeds, device)
         training = train(
             list(network.parameters()),
             lambda: network.loss(take(fitted, batches())),
-            lambda: network.loss(validation),
+            lambda: network.loss(validation).clamp(min=self.remainder),
             learning_rate=self.learning_rate,
-            max_steps=self.max_steps,
+            max_steps=max_steps,
             check_every=self.check_every,
             patience=self.patience,
             averaging=self.averaging,
@@ -152,8 +133,8 @@ class StackedAutoencoder(nn.Module):
         self.latent = spread.shape[-1]
         self.spread = torch.where(spread > 0, spread, 1)
         sizes = [inputs, *hidden, self.latent]
-        self.encoder = StackedMLP(sizes, generators, zero_last=True)
-        self.decoder = StackedMLP(sizes[::-1], generators, zero_last=True)
+        self.encoder = StackedMLP(sizes, generators, zero_last=True, activation=silu)
+        self.decoder = StackedMLP(sizes[::-1], generators, zero_last=True, activation=silu)
 
     def encode(self, rows: Tensor) -> Tensor:
         """Return the codes (S, n, latent)."""
@@ -171,28 +152,10 @@ class StackedAutoencoder(nn.Module):
         return (self.decode(self.encode(rows)) - rows).square().mean(dim=(1, 2))
 
 
-def principal_components(rows: Tensor, count: int, remainder: float) -> tuple[Tensor, float]:
-    """Return rows (n, d) in their `count` leading principal axes, and the share of variance that this leaves out.
+def last_worth(errors: Sequence[float], gain: float) -> int:
+    """Return the last latent dimension that is worth it, by the errors of 0, 1, 2, ... as shares of the variance.
 
-    Their total variance, if there is any, is scaled to `count`. Axes beyond those that hold all but `remainder` of it
-    are set to zero, as are those beyond d or n. The axes are found by subspace iteration, which never forms a d × d
-    matrix.
+    It must explain a share `gain` of the variance, and two thirds of what was unexplained, if that was a tenth or less.
     """
-    centred = (rows - rows.mean(dim=0)) * (rows.amax(dim=0) > rows.amin(dim=0))
-    total = centred.square().sum()
-    if total == 0:
-        return rows.new_zeros(len(rows), count), 0.0
-    rank = min(count, *rows.shape)
-    basis = torch.randn(rows.shape[1], rank, generator=torch.Generator().manual_seed(0)).to(rows)
-    for _ in range(_POWER_STEPS):
-        basis = torch.linalg.qr(centred.T @ (centred @ basis)).Q
-    projected = centred @ basis
-    _, singular, rotation = torch.linalg.svd(torch.linalg.qr(projected).R)
-    shares = singular.square() / total
-    kept = shares.cumsum(dim=0) - shares < 1 - remainder
-    scaled = projected @ rotation.T * kept * torch.sqrt(count * len(rows) / total)
-    return nn.functional.pad(scaled, (0, count - rank)), max(0.0, 1 - float(shares[kept].sum()))
-
-
-def _annotate(answer: Estimate, note: Notes) -> Estimate:
-    return Estimate(answer.value, answer.std_error, {**note, "base": dict(answer.diagnostics)}, answer.message)
+    steps = enumerate(pairwise(errors), start=1)
+    return max((k for k, (old, new) in steps if old - new >= gain and (old > _MUCH or new < old / 3)), default=0)

@@ -34,7 +34,7 @@ class ProfiledGaussian(nn.Module):
         half_norm: Tensor = white.square().sum(dim=1).mean(dim=1) / 2
         return half_norm + half_log_det
 
-    def read(self, codes: Codes) -> "Reading":
+    def read(self, codes: Codes, training: Callable[[], Codes]) -> "Reading":
         """Return the MI of held-out codes."""
         return read_free(codes)
 
@@ -84,9 +84,9 @@ class PairedGaussian(nn.Module):
         """Return what `loss` does: a model that is fitted by gradient needs no other codes."""
         return self.loss(codes)
 
-    def read(self, codes: Codes) -> "Reading":
-        """Return the MI of held-out codes: of the trained pairs if they share one ρ, else of canonical variables."""
-        return read_shared(self.scores(codes)) if self.shared else read_free(codes)
+    def read(self, codes: Codes, training: Callable[[], Codes]) -> "Reading":
+        """Return the MI of held-out codes, of which those of `training` rows tell the pairs where they share one ρ."""
+        return read_shared(codes, training()) if self.shared else read_free(codes)
 
 
 @dataclass(frozen=True)
@@ -110,17 +110,35 @@ def read_free(codes: Codes) -> Reading:
     return Reading(value - mi_bias(x.shape[-1], y.shape[-1], rows - 1), influence.std(dim=1) / math.sqrt(rows))
 
 
-def read_shared(codes: Codes) -> Reading:
-    """Return −(m/2) ln(1 − ρ²), ρ the correlation of all m pairs of codes pooled, without its finite-sample bias."""
-    pairs = min(side.shape[-1] for side in codes)
-    u, v = (_unit_power(side[..., :pairs]) for side in codes)
-    rho = (u * v).mean(dim=(1, 2))
-    rho = torch.where(1 - rho.square() > _SINGULAR, rho, torch.nan)
-    rows = u.shape[1]
-    influence = (u * v).mean(dim=2) - rho[:, None] * (u.square() + v.square()).mean(dim=2) / 2
-    slope = pairs * rho / (1 - rho.square())
-    value = -pairs / 2 * torch.log1p(-rho.square()) - pairs * mi_bias(1, 1, pairs * (rows - 1))
-    return Reading(value, slope.abs() * influence.std(dim=1) / math.sqrt(rows))
+def read_shared(codes: Codes, training: Codes) -> Reading:
+    """Return −(m/2) ln(1 − ρ²), ρ the mean of the m canonical correlations of codes.
+
+    Canonical variables of the codes themselves give too much, and the mean pointwise MI of codes by the canonical
+    variables and the ρ of codes for `training` too little, to first order by the same number of parameters over twice
+    the rows that they are fitted to: the answer is the mean in which these cancel.
+    """
+    rows, fitted = codes[0].shape[1], training[0].shape[1]
+    within, pointwise = (_shared_pointwise(codes, of) for of in (codes, training))
+    value = (rows * within.mean(dim=1) + fitted * pointwise.mean(dim=1)) / (rows + fitted)
+    return Reading(value, pointwise.std(dim=1) / math.sqrt(rows))
+
+
+def _shared_pointwise(codes: Codes, of: Codes) -> Tensor:
+    """Return the pointwise MI (R, B) of codes under the canonical variables, and their mean correlation, `of` others.
+
+    Σ_j (ρuv − ½ρ² (u² + v²)) / (1 − ρ²) − ½ ln(1 − ρ²), arranged so that it keeps its digits at ρ near 1.
+    """
+    to_x, to_y, correlations = canonical_layers(of)
+    pairs = correlations.shape[-1]
+    u, v = (
+        (side.double() - other.double().mean(dim=1, keepdim=True)) @ layer[..., :pairs]
+        for side, other, layer in zip(codes, of, (to_x, to_y), strict=True)
+    )
+    rho = correlations.mean(dim=1)[:, None, None]
+    rest = 1 - rho.square()
+    rest = torch.where(rest > _SINGULAR, rest, torch.nan)
+    terms = rho * u * v / (1 + rho) - rho.square() * (u - v).square() / (2 * rest) - rest.log() / 2
+    return terms.sum(dim=2)
 
 
 def covariance(codes: Tensor) -> Tensor:
@@ -152,12 +170,17 @@ def squared_norms(codes: Tensor) -> Tensor:
 
 
 def canonical_layers(codes: Codes) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the canonical layers (R, d_x, d_x), (R, d_y, d_y) of codes, and their correlations (R, min(d_x, d_y))."""
-    x, y = (side.double() - side.double().mean(dim=1, keepdim=True) for side in codes)
+    """Return the canonical layers (R, d_x, d_x), (R, d_y, d_y) of codes, and their correlations (R, min(d_x, d_y)).
+
+    The correlations of codes that are not all finite are NaN.
+    """
+    finite = torch.isfinite(torch.cat(codes, dim=-1)).all(dim=2).all(dim=1)
+    whole = [torch.where(finite[:, None, None], side.double(), 0) for side in codes]
+    x, y = (side - side.mean(dim=1, keepdim=True) for side in whole)
     white_x, white_y = whitener(x), whitener(y)
     cross = white_x.mT @ (x.mT @ y / (x.shape[1] - 1)) @ white_y
     left, correlations, right = torch.linalg.svd(cross)
-    return white_x @ left, white_y @ right.mT, correlations
+    return white_x @ left, white_y @ right.mT, torch.where(finite[:, None], correlations, torch.nan)
 
 
 def even_scales(correlations: Tensor, rows: int) -> Tensor:
@@ -173,9 +196,3 @@ def whitener(codes: Tensor) -> Tensor:
     least = torch.where(largest > 0, _SINGULAR * largest, 1)
     white: Tensor = vectors / torch.maximum(values, least)[:, None].sqrt() @ vectors.mT
     return white
-
-
-def _unit_power(side: Tensor) -> Tensor:
-    """Return centred codes of mean square 1 over rows and coordinates together."""
-    centred = side.double() - side.double().mean(dim=1, keepdim=True)
-    return centred / centred.square().mean(dim=(1, 2), keepdim=True).sqrt()

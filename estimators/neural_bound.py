@@ -17,15 +17,14 @@ from mibench.seeding import derive_seed
 
 from .bound_values import Pairs, Reading, log_mean_exp, scores
 from .checks import above, at_least, below
+from .columns import Index
 from .critics import CRITICS, Critic
-from .parallel import together
 from .pointwise import PointwiseMean, PointwiseMI
 from .stack import torch_generators
 from .standardise import Standardiser, is_image
-from .training import Minibatches, Training, one_thread, take, train
+from .training import Minibatches, Training, in_stacks, take, train
 
 _VALIDATION_PAIRS = 2**14
-_STACK = 8  # networks trained together on a CPU, whose hidden layers its cache holds
 
 Memory = Tensor | None
 
@@ -140,18 +139,10 @@ class NeuralBound(BatchEstimator):
     def _estimate_all(
         self, x: Array, y: Array, seeds: Sequence[int], device: str, return_critic: bool
     ) -> list[Estimate]:
-        workers = 1 if device != "cpu" else torch.get_num_threads()
-        stacks = 1 if device != "cpu" else max(math.ceil(len(seeds) * self.folds / _STACK), workers)
-        parts = np.array_split(np.arange(len(seeds)), min(stacks, len(seeds)))
-
-        def work(part: np.ndarray) -> list[Estimate]:
-            torch.set_num_threads(1)  # of this thread
+        def work(part: Index) -> list[Estimate]:
             return self._estimate_stack(x[part], y[part], [seeds[place] for place in part], device, return_critic)
 
-        if len(parts) == 1:
-            return self._estimate_stack(x, y, seeds, device, return_critic)
-        with one_thread():
-            return [answer for answers in together(work, parts, workers) for answer in answers]
+        return in_stacks(work, len(seeds), self.folds, device)
 
     def _estimate_stack(
         self, x: Array, y: Array, seeds: Sequence[int], device: str, return_critic: bool

@@ -4,15 +4,23 @@ Losses are summed over the stack, so that a member's gradient, and with Adam its
 others.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .columns import Index
+from .parallel import together
+
+Result = TypeVar("Result")
+
 _LARGEST = 31 * 2**20
+_STACK = 8  # networks trained together on a CPU, whose hidden layers its cache holds
 
 
 class Minibatches:
@@ -63,6 +71,16 @@ class Training:
             "validation_loss": self.best_loss[member],
             "converged": self.converged[member],
         }
+
+
+def join(stages: Sequence[Training]) -> Training:
+    """Return the training of stages one after the other: steps add up, the last loss counts."""
+    return Training(
+        [sum(steps) for steps in zip(*(stage.steps for stage in stages), strict=True)],
+        [sum(steps) for steps in zip(*(stage.best_step for stage in stages), strict=True)],
+        stages[-1].best_loss,
+        [all(each) for each in zip(*(stage.converged for stage in stages), strict=True)],
+    )
 
 
 def train(
@@ -165,6 +183,25 @@ def _compact(
         parameter.data = parameter.data[places]
         state = optimiser.state[parameter]
         state.update({key: value[places] for key, value in state.items() if value.ndim and len(value) == size})
+
+
+def in_stacks(work: Callable[[Index], list[Result]], count: int, networks: int, device: str) -> list[Result]:
+    """Return ``work(part)`` of parts of the replicates 0 … count, one after the other, that train `networks` each.
+
+    A GPU takes them all as one stack; a CPU takes stacks of no more than 8 networks, one a core at a time.
+    """
+    workers = 1 if device != "cpu" else torch.get_num_threads()
+    stacks = 1 if device != "cpu" else max(math.ceil(count * networks / _STACK), workers)
+    parts = np.array_split(np.arange(count), min(stacks, count))
+    if len(parts) == 1:
+        return work(parts[0])
+
+    def alone(part: Index) -> list[Result]:
+        torch.set_num_threads(1)  # of this thread
+        return work(part)
+
+    with one_thread():
+        return [result for results in together(alone, parts, workers) for result in results]
 
 
 @contextmanager

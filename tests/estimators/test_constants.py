@@ -7,8 +7,8 @@ import pytest
 
 import mibench
 from mibench.errors import MibenchError
-from mibench.estimators.autoencoder import principal_components
 from mibench.estimators.columns import varying, varying_stacks
+from mibench.estimators.principal_axes import principal_components
 
 pytestmark = pytest.mark.filterwarnings("error")
 
