@@ -53,14 +53,15 @@ class Autoencoder(Compression):
     check_every: int = 50
     patience: int = 6
     tolerance: float = 1e-2
+    held_out: float = 0.1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, batch=self.batch, hidden=min(self.hidden, default=1), search_steps=self.search_steps)
         at_least(1, max_steps=self.max_steps, check_every=self.check_every, patience=self.patience)
-        above(0, learning_rate=self.learning_rate)
+        above(0, learning_rate=self.learning_rate, held_out=self.held_out)
         at_least(0, averaging=self.averaging, tolerance=self.tolerance)
-        below(1, averaging=self.averaging)
+        below(1, averaging=self.averaging, held_out=self.held_out)
 
     def encode(self, jobs: Sequence[Job], device: str) -> list[Codes]:
         """Return the codes of jobs of equally many rows; those of one latent dimension are trained as one stack."""

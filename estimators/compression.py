@@ -58,7 +58,6 @@ class Compression(Wrapper):
     components: int = 64
     remainder: float = 1e-4
     gain: float = 0.01
-    held_out: float = 0.1
     tied: bool | None = None
 
     least_rows: ClassVar[int] = _LEAST_ROWS
@@ -69,8 +68,8 @@ class Compression(Wrapper):
         if self.latent is not None:
             at_least(1, latent=self.latent)
             at_least(self.latent, components=self.components)
-        above(0, remainder=self.remainder, held_out=self.held_out, gain=self.gain)
-        below(1, remainder=self.remainder, held_out=self.held_out, gain=self.gain)
+        above(0, remainder=self.remainder, gain=self.gain)
+        below(1, remainder=self.remainder, gain=self.gain)
 
     @abstractmethod
     def encode(self, jobs: Sequence[Job], device: str) -> list[Codes]:
