@@ -1,0 +1,272 @@
+"""What MI estimators by densities of flows share: I(X; Y) is a sum of ± E[ln q(a | b)], each q of greatest likelihood.
+
+A density is a flow whose codes are jointly Gaussian. The mean and covariance are always those of the codes at hand, so
+that ½ ln det Σ̂ is left of the likelihood while it is trained, and those of training codes where it is held out.
+"""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mibench.estimation import Array, BatchEstimator, Estimate, Shape
+from mibench.seeding import derive_seed
+
+from .checks import above, at_least, at_most, below, one_of
+from .columns import Index, varying_stacks
+from .conditional_flow import ConditionalFlow, calm_logits
+from .flow_gaussian import Parts, standardise
+from .flows import Layout, StackedFlow
+from .gaussian_heads import Codes, covariance, covariance_log_det, log_det
+from .stack import torch_generators
+from .training import Minibatches, Training, in_stacks, take, train
+
+_CODED_VALUES = 2**18  # numbers coded at a time without gradient: splines need some hundred times their memory
+_COVARIANCE_ROWS = 1024  # that score the rows held out while training, or ten a dimension
+_ROWS_TO_PAIR = 10  # training rows to a pair of coordinates, below which conditioners only learn noise
+_ROWS_TO_DIMENSION = 4  # of a batch, below which its covariance says little
+
+
+class Term(NamedTuple):
+    """sign · E[ln q(of | given)], with the sides, 0 for x and 1 for y, that make up `of` and `given`."""
+
+    name: str
+    sign: int
+    of: tuple[int, ...]
+    given: tuple[int, ...] = ()
+
+    def rows(self, pair: Codes) -> Codes:
+        """Return the rows (M, n, p) of what is given, p = 0 where that is nothing, and those (M, n, d) of the rest."""
+        given = torch.cat([pair[0][..., :0], *(pair[side] for side in self.given)], dim=2)
+        return given, torch.cat([pair[side] for side in self.of], dim=2)
+
+
+@dataclass(frozen=True)
+class FlowLikelihood(BatchEstimator):
+    """The mean over held-out rows of Σ ± ln q(of | given), in nats, of the flows of a subclass's `terms`.
+
+    The rows are shuffled and split in `folds` parts: each is evaluated with flows trained on the others, but for a
+    share `held_out` of them that stops the training of each density by itself.
+    """
+
+    terms: ClassVar[tuple[Term, ...]]
+
+    marginals: bool = True
+    couplings: int = 8
+    coupling: Literal["affine", "spline"] = "affine"
+    hidden: tuple[int, ...] = (32, 32)
+    bins: int = 16
+    learning_rate: float = 5e-3
+    batch: int = 512
+    averaging: float = 0.98
+    max_steps: int = 2_000
+    check_every: int = 20
+    patience: int = 5
+    held_out: float = 0.2
+    folds: int = 2
+
+    def __post_init__(self) -> None:
+        one_of("affine", "spline", coupling=self.coupling)
+        at_least(0, couplings=self.couplings, max_steps=self.max_steps, averaging=self.averaging)
+        at_least(1, check_every=self.check_every, patience=self.patience, hidden=min(self.hidden, default=1))
+        at_least(2, bins=self.bins, batch=self.batch, folds=self.folds)
+        at_most(100, bins=self.bins)
+        above(0, learning_rate=self.learning_rate, held_out=self.held_out)
+        below(1, held_out=self.held_out, averaging=self.averaging)
+
+    def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
+        """Take vectors only, and enough rows for the covariance of both sides."""
+        if max(len(x_shape), len(y_shape)) > 1:
+            return f"images need compression first; use ae({self.spec().name}())"
+        dim = math.prod(x_shape) + math.prod(y_shape)
+        least = next(n for n in range(2 * self.folds, 10**9) if self._split(n)[0] >= dim + 2)
+        return "" if n >= least else f"the covariance of {dim} dimensions needs n of at least {least}, got {n}"
+
+    def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
+        """Return one estimate a replicate, by the columns that vary: 0 where a side has none."""
+        answers = [Estimate(0.0, 0.0)] * len(seeds)
+        for replicates, left, right in varying_stacks(x, y):
+
+            def work(part: Index, replicates: Index = replicates, x: Array = left, y: Array = right) -> list[Estimate]:
+                return self._estimate_stack(x[part], y[part], [seeds[member] for member in replicates[part]], device)
+
+            for replicate, answer in zip(replicates, in_stacks(work, len(replicates), self.folds, device), strict=True):
+                answers[replicate] = answer
+        return answers
+
+    def _estimate_stack(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
+        """Return one estimate a replicate; each density of all replicates and folds is trained as one stack."""
+        streams = [derive_seed(self.spec().name, seed, fold) for seed in seeds for fold in range(self.folds)]
+        parts = self._arrange(x, y, seeds, device)
+        regular = torch.isfinite(covariance_log_det(torch.cat(parts.training, dim=2)))
+        ratio, outcomes = torch.zeros_like(parts.evaluation[0][..., 0]), {}
+        for term in self.terms:
+            own = [derive_seed(stream, term.name) for stream in streams]
+            density, outcomes[term.name] = self._fit(term, parts, own)
+            with torch.no_grad():
+                codes, change = density.double().encode(term.rows(parts.evaluation))
+                fitted, _ = density.encode(term.rows(parts.training))
+                ratio += term.sign * (change - normal_cost(codes, fitted))
+        ratio[~regular] = torch.nan
+        return [self._combine(ratio, outcomes, replicate) for replicate in range(len(seeds))]
+
+    def _split(self, n: int) -> tuple[int, int, int]:
+        """Return how many rows of a fold fit the flows, stop the training, and carry the estimate."""
+        evaluation = n // self.folds
+        training = evaluation * (self.folds - 1)
+        stopping = max(1, round(training * self.held_out))
+        return training - stopping, stopping, evaluation
+
+    def _arrange(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> Parts:
+        """Return the rows of each fold of each replicate in order of use, standardised by those that fit."""
+        sizes = self._split(x.shape[1])
+        orders = [np.random.default_rng(seed).permutation(x.shape[1])[: sizes[2] * self.folds] for seed in seeds]
+        folded = np.stack([np.roll(order, fold * sizes[2]) for order in orders for fold in range(self.folds)])
+        sides = []
+        for side in (x, y):
+            rows = np.take_along_axis(side.repeat(self.folds, axis=0), folded[..., None], axis=1)
+            fitted = torch.as_tensor(rows, device=device)
+            sides.append(torch.split(standardise(fitted, fitted[:, : sizes[0]]), list(sizes), dim=1))
+        return Parts(*zip(*sides, strict=True))
+
+    def _fit(self, term: Term, parts: Parts, seeds: Sequence[int]) -> tuple["FlowDensity", Training]:
+        """Return the trained density of a term."""
+        fit, stop = term.rows(parts.fit), term.rows(parts.stop)
+        density = self._start(fit, stop, seeds)
+        trainee = _Trainee(density, self.batch, fit, stop, [derive_seed(seed, "batches") for seed in seeds])
+        return density, train(
+            list(density.parameters()),
+            trainee.loss,
+            trainee.validate,
+            learning_rate=self.learning_rate,
+            max_steps=self.max_steps,
+            check_every=self.check_every,
+            patience=self.patience,
+            averaging=self.averaging,
+            keep=trainee.keep,
+        )
+
+    def _start(self, fit: Codes, stop: Codes, seeds: Sequence[int]) -> "FlowDensity":
+        """Return a density that begins with marginal splines, for the members whose held-out rows gain from them.
+
+        Splines that make each coordinate normal may bend what depended linearly.
+        """
+        layout = self._layout(fit)
+        straight = FlowDensity(fit, stop, layout, seeds, False, self.marginals)
+        if self.marginals:
+            bent = FlowDensity(fit, stop, layout, seeds, True, True)
+            with torch.no_grad():
+                costs = [
+                    _Trainee(density, self.batch, fit, stop, seeds).validate().nan_to_num(math.inf)
+                    for density in (bent, straight)
+                ]
+            gains = costs[0] < costs[1]
+            for ours, theirs in zip(straight.parameters(), bent.parameters(), strict=True):
+                ours.data[gains] = theirs.data[gains]
+        return straight
+
+    def _layout(self, fit: Codes) -> Layout:
+        given, dim, rows = fit[0].shape[2], fit[1].shape[2], fit[1].shape[1]
+        enough = rows >= _ROWS_TO_PAIR * (math.comb(dim + 1, 2) + given * dim)
+        return Layout(self.couplings if enough else 0, self.coupling, self.hidden, self.bins)
+
+    def _combine(self, ratio: Tensor, outcomes: dict[str, Training], replicate: int) -> Estimate:
+        """Return the mean over the folds of a replicate, of log-ratios (M, n)."""
+        folds = range(replicate * self.folds, (replicate + 1) * self.folds)
+        diagnostics: dict[str, Any] = {"converged": True}
+        for name, outcome in outcomes.items():
+            found = [outcome.diagnostics(fold) for fold in folds]
+            means = {key: statistics.fmean(each[key] for each in found) for key in found[0]}
+            diagnostics["converged"] &= means.pop("converged") == 1
+            diagnostics |= {f"{name}_{key}": mean for key, mean in means.items() if math.isfinite(mean)}
+        own = ratio[folds]
+        value, errors = float(own.mean()), own.std(dim=1) / math.sqrt(own.shape[1])
+        if not math.isfinite(value):
+            message = "the codes have no Gaussian density: a covariance is singular, or a flow diverged"
+            return Estimate(math.nan, diagnostics=diagnostics, message=message)
+        return Estimate(value, math.hypot(*errors.tolist()) / self.folds, diagnostics)
+
+
+class FlowDensity(nn.Module):
+    """A stack of flows of rows (M, B, d) given rows (M, B, p), p ≥ 0, whose codes are jointly Gaussian."""
+
+    def __init__(
+        self, fit: Codes, stop: Codes, layout: Layout, seeds: Sequence[int], marginals: bool, residuals: bool
+    ) -> None:
+        super().__init__()
+        self.flow: nn.Module
+        if fit[0].shape[2]:
+            self.flow = ConditionalFlow(fit, stop, layout, torch_generators(seeds), marginals, residuals)
+        else:
+            logits = calm_logits(fit[1], stop[1], layout.bins, marginals)
+            self.flow = StackedFlow(logits, layout, torch_generators(seeds))
+        self.to(fit[1].device).float()
+
+    def forward(self, rows: Codes) -> tuple[Codes, Tensor]:
+        """Return the codes of what is given and of the rest, and ln|det J| (M, B) of the map of the rest."""
+        if rows[0].shape[2]:
+            codes, change = self.flow(rows)
+            return codes, change
+        code, change = self.flow(rows[1])
+        return (rows[0], code), change
+
+    def encode(self, rows: Codes) -> tuple[Codes, Tensor]:
+        """Return the same by chunks of rows, for large numbers of them without gradient."""
+        size = max(1, _CODED_VALUES // (len(rows[1]) * max(side.shape[2] for side in rows)))
+        chunks = [self(piece) for piece in zip(*(torch.split(side, size, dim=1) for side in rows), strict=True)]
+        given, rest = zip(*(codes for codes, _ in chunks), strict=True)
+        return (torch.cat(given, dim=1), torch.cat(rest, dim=1)), torch.cat([change for _, change in chunks], dim=1)
+
+
+class _Trainee:
+    """A density with the rows it learns from, in float32."""
+
+    def __init__(self, density: FlowDensity, batch: int, fit: Codes, stop: Codes, seeds: Sequence[int]) -> None:
+        self.density = density
+        self.fit, self.stop = ((given.float(), rest.float()) for given, rest in (fit, stop))
+        dim = sum(side.shape[2] for side in fit)
+        self.reference = max(_COVARIANCE_ROWS, 10 * dim)
+        self.batches = Minibatches(fit[1].shape[1], max(batch, _ROWS_TO_DIMENSION * dim), seeds, str(fit[1].device))
+
+    def loss(self) -> Tensor:
+        """Return the mean negative log-likelihoods (M,) of the next minibatch under its own Gaussian, to a constant."""
+        index = self.batches()
+        (given, rest), change = self.density((take(self.fit[0], index), take(self.fit[1], index)))
+        joint = log_det(covariance(torch.cat([given, rest], dim=2)))
+        loss: Tensor = (joint - log_det(covariance(given))) / 2 - change.mean(dim=1)
+        return loss
+
+    def validate(self) -> Tensor:
+        """Return those of the rows that stop the training, under the Gaussian of rows that fit."""
+        codes, change = self.density.encode(self.stop)
+        given, rest = self.fit
+        fitted, _ = self.density.encode((given[:, : self.reference], rest[:, : self.reference]))
+        return (normal_cost(codes, fitted) - change).mean(dim=1)
+
+    def keep(self, places: Tensor) -> None:
+        """Go on with these members alone."""
+        self.fit, self.stop = ((given[places], rest[places]) for given, rest in (self.fit, self.stop))
+        self.batches.keep(places)
+
+
+def normal_cost(codes: Codes, fitted: Codes) -> Tensor:
+    """Return −ln of the normal density (M, n) of rows given others, fitted to codes of both, less (d/2) ln 2π."""
+    joint, given = (
+        _cost(rows, seen) for rows, seen in ((torch.cat(codes, dim=2), torch.cat(fitted, dim=2)), (codes[0], fitted[0]))
+    )
+    return joint - given
+
+
+def _cost(rows: Tensor, seen: Tensor) -> Tensor:
+    """Return −ln of the normal density (M, n) of rows (M, n, d) fitted to those `seen`, less (d/2) ln 2π."""
+    seen = seen.double()
+    factor = torch.linalg.cholesky_ex(covariance(seen)).L
+    centred = rows.double() - seen.mean(dim=1, keepdim=True)
+    white: Tensor = torch.linalg.solve_triangular(factor, centred.mT, upper=False)
+    half_log_det: Tensor = factor.diagonal(dim1=1, dim2=2).log().sum(dim=1, keepdim=True)
+    return white.square().sum(dim=1) / 2 + half_log_det
