@@ -243,7 +243,7 @@ def test_stacks_and_threads_do_not_matter(stack, threads, folds, monkeypatch):
     x, y = sample("gaussian(d=2, mi=1)", 200, range(5))
     method = MINE(folds=folds, **QUICK)
     expected = values(method.estimate_batch(x, y, range(5), "cpu"))
-    monkeypatch.setattr("mibench.estimators.neural_bound._STACK", stack)
+    monkeypatch.setattr("mibench.estimators.training._STACK", stack)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
