@@ -9,12 +9,10 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .flow_gaussian import first_logits
-from .flows import BOUND, Layout, MarginalSplines, Mixing, normal_quantiles, spline
+from .flow_method import first_logits
+from .flows import BOUND, Layout, MarginalSplines, Mixing, move, normal_quantiles
 from .gaussian_heads import Codes
 from .stack import StackedMLP, silu
-
-_STRETCH = 2.0  # the largest |ln scale| of an affine map
 
 
 class Residuals(nn.Module):
@@ -68,11 +66,7 @@ class ConditionalMap(nn.Module):
         kept, moved = y[:, self.kept], y[:, self.moved]
         seen = torch.cat([kept, x], dim=1).clamp(-2 * BOUND, 2 * BOUND)
         outputs = self.conditioner.transposed(seen).reshape(len(y), -1, *moved.shape[1:])
-        if self.bends:
-            codes, log_slope = spline(moved + outputs[:, 0], outputs[:, 1:])
-        else:
-            log_slope = _STRETCH * (outputs[:, 1] / _STRETCH).tanh()
-            codes = moved * log_slope.exp() + outputs[:, 0]
+        codes, log_slope = move(moved, outputs, self.bends)
         return torch.cat([kept, codes], dim=1)[:, self.back], log_slope
 
 

@@ -8,28 +8,21 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from mibench.estimation import Array, BatchEstimator, Estimate, Shape
+from mibench.estimation import Array, Estimate
 from mibench.seeding import derive_seed
 
-from .checks import above, at_least, at_most, below, one_of
 from .columns import Index, varying_stacks
 from .conditional_flow import ConditionalFlow, calm_logits
-from .flow_gaussian import Parts, standardise
+from .flow_method import COVARIANCE_ROWS, ROWS_TO_DIMENSION, FlowMethod, Parts, encode
 from .flows import Layout, StackedFlow
 from .gaussian_heads import Codes, covariance, covariance_log_det, log_det
 from .stack import torch_generators
-from .training import Minibatches, Training, in_stacks, take, train
-
-_CODED_VALUES = 2**18  # numbers coded at a time without gradient: splines need some hundred times their memory
-_COVARIANCE_ROWS = 1024  # that score the rows held out while training, or ten a dimension
-_ROWS_TO_PAIR = 10  # training rows to a pair of coordinates, below which conditioners only learn noise
-_ROWS_TO_DIMENSION = 4  # of a batch, below which its covariance says little
+from .training import Minibatches, Training, in_stacks, take
 
 
 class Term(NamedTuple):
@@ -47,7 +40,7 @@ class Term(NamedTuple):
 
 
 @dataclass(frozen=True)
-class FlowLikelihood(BatchEstimator):
+class FlowLikelihood(FlowMethod):
     """The mean over held-out rows of Σ ± ln q(of | given), in nats, of the flows of a subclass's `terms`.
 
     The rows are shuffled and split in `folds` parts: each is evaluated with flows trained on the others, but for a
@@ -56,36 +49,8 @@ class FlowLikelihood(BatchEstimator):
 
     terms: ClassVar[tuple[Term, ...]]
 
-    marginals: bool = True
-    couplings: int = 8
-    coupling: Literal["affine", "spline"] = "affine"
-    hidden: tuple[int, ...] = (32, 32)
-    bins: int = 16
-    learning_rate: float = 5e-3
-    batch: int = 512
-    averaging: float = 0.98
-    max_steps: int = 2_000
-    check_every: int = 20
-    patience: int = 5
-    held_out: float = 0.2
-    folds: int = 2
-
-    def __post_init__(self) -> None:
-        one_of("affine", "spline", coupling=self.coupling)
-        at_least(0, couplings=self.couplings, max_steps=self.max_steps, averaging=self.averaging)
-        at_least(1, check_every=self.check_every, patience=self.patience, hidden=min(self.hidden, default=1))
-        at_least(2, bins=self.bins, batch=self.batch, folds=self.folds)
-        at_most(100, bins=self.bins)
-        above(0, learning_rate=self.learning_rate, held_out=self.held_out)
-        below(1, held_out=self.held_out, averaging=self.averaging)
-
-    def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
-        """Take vectors only, and enough rows for the covariance of both sides."""
-        if max(len(x_shape), len(y_shape)) > 1:
-            return f"images need compression first; use ae({self.spec().name}())"
-        dim = math.prod(x_shape) + math.prod(y_shape)
-        least = next(n for n in range(2 * self.folds, 10**9) if self._split(n)[0] >= dim + 2)
-        return "" if n >= least else f"the covariance of {dim} dimensions needs n of at least {least}, got {n}"
+    def _least_part(self, n: int) -> int:
+        return self._split(n)[0]
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate, by the columns that vary: 0 where a side has none."""
@@ -102,61 +67,33 @@ class FlowLikelihood(BatchEstimator):
     def _estimate_stack(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:
         """Return one estimate a replicate; each density of all replicates and folds is trained as one stack."""
         streams = [derive_seed(self.spec().name, seed, fold) for seed in seeds for fold in range(self.folds)]
-        parts = self._arrange(x, y, seeds, device)
+        parts = self._arrange(x, y, seeds, False, device)
         regular = torch.isfinite(covariance_log_det(torch.cat(parts.training, dim=2)))
         ratio, outcomes = torch.zeros_like(parts.evaluation[0][..., 0]), {}
         for term in self.terms:
             own = [derive_seed(stream, term.name) for stream in streams]
             density, outcomes[term.name] = self._fit(term, parts, own)
             with torch.no_grad():
-                codes, change = density.double().encode(term.rows(parts.evaluation))
-                fitted, _ = density.encode(term.rows(parts.training))
+                codes, change = encode(density.double(), term.rows(parts.evaluation))
+                fitted, _ = encode(density, term.rows(parts.training))
                 ratio += term.sign * (change - normal_cost(codes, fitted))
         ratio[~regular] = torch.nan
         return [self._combine(ratio, outcomes, replicate) for replicate in range(len(seeds))]
-
-    def _split(self, n: int) -> tuple[int, int, int]:
-        """Return how many rows of a fold fit the flows, stop the training, and carry the estimate."""
-        evaluation = n // self.folds
-        training = evaluation * (self.folds - 1)
-        stopping = max(1, round(training * self.held_out))
-        return training - stopping, stopping, evaluation
-
-    def _arrange(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> Parts:
-        """Return the rows of each fold of each replicate in order of use, standardised by those that fit."""
-        sizes = self._split(x.shape[1])
-        orders = [np.random.default_rng(seed).permutation(x.shape[1])[: sizes[2] * self.folds] for seed in seeds]
-        folded = np.stack([np.roll(order, fold * sizes[2]) for order in orders for fold in range(self.folds)])
-        sides = []
-        for side in (x, y):
-            rows = np.take_along_axis(side.repeat(self.folds, axis=0), folded[..., None], axis=1)
-            fitted = torch.as_tensor(rows, device=device)
-            sides.append(torch.split(standardise(fitted, fitted[:, : sizes[0]]), list(sizes), dim=1))
-        return Parts(*zip(*sides, strict=True))
 
     def _fit(self, term: Term, parts: Parts, seeds: Sequence[int]) -> tuple["FlowDensity", Training]:
         """Return the trained density of a term."""
         fit, stop = term.rows(parts.fit), term.rows(parts.stop)
         density = self._start(fit, stop, seeds)
         trainee = _Trainee(density, self.batch, fit, stop, [derive_seed(seed, "batches") for seed in seeds])
-        return density, train(
-            list(density.parameters()),
-            trainee.loss,
-            trainee.validate,
-            learning_rate=self.learning_rate,
-            max_steps=self.max_steps,
-            check_every=self.check_every,
-            patience=self.patience,
-            averaging=self.averaging,
-            keep=trainee.keep,
-        )
+        return density, self._minimise(density, trainee)
 
     def _start(self, fit: Codes, stop: Codes, seeds: Sequence[int]) -> "FlowDensity":
         """Return a density that begins with marginal splines, for the members whose held-out rows gain from them.
 
         Splines that make each coordinate normal may bend what depended linearly.
         """
-        layout = self._layout(fit)
+        given, dim = fit[0].shape[2], fit[1].shape[2]
+        layout = self._layout(fit[1].shape[1], math.comb(dim + 1, 2) + given * dim)
         straight = FlowDensity(fit, stop, layout, seeds, False, self.marginals)
         if self.marginals:
             bent = FlowDensity(fit, stop, layout, seeds, True, True)
@@ -169,11 +106,6 @@ class FlowLikelihood(BatchEstimator):
             for ours, theirs in zip(straight.parameters(), bent.parameters(), strict=True):
                 ours.data[gains] = theirs.data[gains]
         return straight
-
-    def _layout(self, fit: Codes) -> Layout:
-        given, dim, rows = fit[0].shape[2], fit[1].shape[2], fit[1].shape[1]
-        enough = rows >= _ROWS_TO_PAIR * (math.comb(dim + 1, 2) + given * dim)
-        return Layout(self.couplings if enough else 0, self.coupling, self.hidden, self.bins)
 
     def _combine(self, ratio: Tensor, outcomes: dict[str, Training], replicate: int) -> Estimate:
         """Return the mean over the folds of a replicate, of log-ratios (M, n)."""
@@ -215,13 +147,6 @@ class FlowDensity(nn.Module):
         code, change = self.flow(rows[1])
         return (rows[0], code), change
 
-    def encode(self, rows: Codes) -> tuple[Codes, Tensor]:
-        """Return the same by chunks of rows, for large numbers of them without gradient."""
-        size = max(1, _CODED_VALUES // (len(rows[1]) * max(side.shape[2] for side in rows)))
-        chunks = [self(piece) for piece in zip(*(torch.split(side, size, dim=1) for side in rows), strict=True)]
-        given, rest = zip(*(codes for codes, _ in chunks), strict=True)
-        return (torch.cat(given, dim=1), torch.cat(rest, dim=1)), torch.cat([change for _, change in chunks], dim=1)
-
 
 class _Trainee:
     """A density with the rows it learns from, in float32."""
@@ -230,8 +155,8 @@ class _Trainee:
         self.density = density
         self.fit, self.stop = ((given.float(), rest.float()) for given, rest in (fit, stop))
         dim = sum(side.shape[2] for side in fit)
-        self.reference = max(_COVARIANCE_ROWS, 10 * dim)
-        self.batches = Minibatches(fit[1].shape[1], max(batch, _ROWS_TO_DIMENSION * dim), seeds, str(fit[1].device))
+        self.reference = max(COVARIANCE_ROWS, 10 * dim)
+        self.batches = Minibatches(fit[1].shape[1], max(batch, ROWS_TO_DIMENSION * dim), seeds, str(fit[1].device))
 
     def loss(self) -> Tensor:
         """Return the mean negative log-likelihoods (M,) of the next minibatch under its own Gaussian, to a constant."""
@@ -243,9 +168,9 @@ class _Trainee:
 
     def validate(self) -> Tensor:
         """Return those of the rows that stop the training, under the Gaussian of rows that fit."""
-        codes, change = self.density.encode(self.stop)
+        codes, change = encode(self.density, self.stop)
         given, rest = self.fit
-        fitted, _ = self.density.encode((given[:, : self.reference], rest[:, : self.reference]))
+        fitted, _ = encode(self.density, (given[:, : self.reference], rest[:, : self.reference]))
         return (normal_cost(codes, fitted) - change).mean(dim=1)
 
     def keep(self, places: Tensor) -> None:

@@ -119,6 +119,14 @@ class Mixing(nn.Module):
         return lower @ upper @ x, log_scale[..., None].expand_as(x)
 
 
+def move(x: Tensor, outputs: Tensor, bends: bool) -> tuple[Tensor, Tensor]:
+    """Map x (R, d, B) by outputs (R, 2 or 3K + 2, d, B) of a network: shifted and scaled, or shifted and bent."""
+    if bends:
+        return spline(x + outputs[:, 0], outputs[:, 1:])
+    log_slope = _STRETCH * (outputs[:, 1] / _STRETCH).tanh()
+    return x * log_slope.exp() + outputs[:, 0], log_slope
+
+
 class Coupling(nn.Module):
     """Maps of some coordinates, by an MLP of the others; the `index`-th in a cycle of splits.
 
@@ -143,11 +151,7 @@ class Coupling(nn.Module):
         kept, moved = x[:, self.kept], x[:, self.moved]
         # A network says nothing of rows that lie far beyond all it has seen, and would multiply them.
         outputs = self.conditioner.transposed(kept.clamp(-2 * BOUND, 2 * BOUND)).reshape(len(x), -1, *moved.shape[1:])
-        if self.bends:
-            codes, log_slope = spline(moved + outputs[:, 0], outputs[:, 1:])
-        else:
-            log_slope = _STRETCH * (outputs[:, 1] / _STRETCH).tanh()
-            codes = moved * log_slope.exp() + outputs[:, 0]
+        codes, log_slope = move(moved, outputs, self.bends)
         return torch.cat([kept, codes], dim=1)[:, self.back], log_slope
 
 

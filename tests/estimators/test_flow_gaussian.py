@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from mibench.errors import SpecError
-from mibench.estimators.flow_gaussian import FlowGaussian, first_logits, standardise
+from mibench.estimators.flow_gaussian import FlowGaussian
+from mibench.estimators.flow_method import first_logits, standardise
 from mibench.estimators.gaussian_heads import (
     PairedGaussian,
     ProfiledGaussian,
