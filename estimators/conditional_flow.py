@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .flow_method import first_logits
-from .flows import BOUND, Layout, MarginalSplines, Mixing, move, normal_quantiles
+from .flows import BOUND, Layout, MarginalSplines, Mixing, move_given, normal_quantiles
 from .gaussian_heads import Codes
 from .stack import StackedMLP, silu
 
@@ -64,9 +64,7 @@ class ConditionalMap(nn.Module):
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Move some coordinates of y (R, d, B) given x (R, p, B)."""
         kept, moved = y[:, self.kept], y[:, self.moved]
-        seen = torch.cat([kept, x], dim=1).clamp(-2 * BOUND, 2 * BOUND)
-        outputs = self.conditioner.transposed(seen).reshape(len(y), -1, *moved.shape[1:])
-        codes, log_slope = move(moved, outputs, self.bends)
+        codes, log_slope = move_given(torch.cat([kept, x], dim=1), moved, self.conditioner, self.bends)
         return torch.cat([kept, codes], dim=1)[:, self.back], log_slope
 
 

@@ -8,17 +8,20 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from mibench.estimation import Array, Estimate
 from mibench.seeding import derive_seed
 
 from .checks import one_of
 from .columns import Index, varying_stacks
-from .flow_method import FlowMethod, encode
-from .gaussian_heads import Reading
+from .flow_method import FlowMethod, encode, first_logits
+from .flows import StackedFlow
+from .gaussian_heads import Codes, Reading
 from .goodness import Goodness, goodness
 from .paired_flow import Head, PairedFlow, PairedTrainee
 from .same_law import same_law
+from .stack import torch_generators
 from .training import Training, in_stacks, join
 
 
@@ -91,18 +94,36 @@ class FlowGaussian(FlowMethod):
     def _estimate_stack(self, x: Array, y: Array, seeds: Sequence[int], tied: bool, device: str) -> list[Estimate]:
         """Return one estimate a replicate; the flows of all replicates and folds are trained as one stack."""
         streams = [derive_seed("flow_gaussian", seed, fold) for seed in seeds for fold in range(self.folds)]
-        parts = self._arrange(x, y, seeds, tied, device)
-        pairs = max(math.comb(side.shape[2] + 1, 2) for side in parts.fit)
-        layout = self._layout(parts.fit[0].shape[1], pairs)
-        head = Head(self.head, self.start)
-        flows = PairedFlow(parts, layout, head, tied, self.marginals, streams).to(device)
-        trainee = PairedTrainee(flows, self.batch, parts)
+        trainee = self._trainee(x, y, seeds, streams, tied, device)
         outcome = self._train(trainee, streams, tied)
+        flows, parts = trainee.flows.double(), trainee.parts
         with torch.no_grad():
-            codes, _ = encode(flows.double(), parts.evaluation)
+            codes, _ = encode(flows, parts.evaluation)
             reading = flows.head.read(codes, lambda: encode(flows, parts.training)[0])
             fit = goodness(codes)
-        return [self._combine(reading, fit, outcome, replicate, tied) for replicate in range(len(seeds))]
+        found = [
+            {**outcome.diagnostics(fold), **fit.diagnostics(fold), **more}
+            for fold, more in enumerate(self._more(trainee, codes))
+        ]
+        return [self._combine(reading, fit, found, replicate, tied) for replicate in range(len(seeds))]
+
+    def _more(self, trainee: PairedTrainee, codes: Codes) -> Sequence[dict[str, float]]:
+        """Return further diagnostics of each fold, by the codes of its evaluation rows."""
+        return [{}] * len(codes[0])
+
+    def _trainee(
+        self, x: Array, y: Array, seeds: Sequence[int], streams: Sequence[int], tied: bool, device: str
+    ) -> PairedTrainee:
+        """Return the flows of all replicates and folds, as they begin, with the rows they learn from."""
+        parts = self._arrange(x, y, seeds, tied, device)
+        pairs = max(math.comb(side.shape[2] + 1, 2) for side in parts.fit)
+        layout, generators = self._layout(parts.fit[0].shape[1], pairs), torch_generators(streams)
+
+        def flow(fit: Tensor, stop: Tensor, _: int) -> StackedFlow:
+            return StackedFlow(first_logits(fit, stop, self.bins, self.marginals), layout, generators)
+
+        flows = PairedFlow(flow, parts, Head(self.head, self.start), tied).to(device)
+        return PairedTrainee(flows, self.batch, parts)
 
     def _train(self, trainee: PairedTrainee, streams: Sequence[int], tied: bool) -> Training:
         """Train one flow of both sides, if they are tied, until it gains no more; then each by itself."""
@@ -115,10 +136,12 @@ class FlowGaussian(FlowMethod):
             stages.append(self._minimise(trainee.flows, trainee))
         return join(stages)
 
-    def _combine(self, reading: Reading, fit: Goodness, outcome: Training, replicate: int, tied: bool) -> Estimate:
+    def _combine(
+        self, reading: Reading, fit: Goodness, diagnosed: Sequence[dict[str, Any]], replicate: int, tied: bool
+    ) -> Estimate:
         """Return the mean over the folds of a replicate."""
         folds = range(replicate * self.folds, (replicate + 1) * self.folds)
-        found = [{**outcome.diagnostics(fold), **fit.diagnostics(fold)} for fold in folds]
+        found = [diagnosed[fold] for fold in folds]
         means = {key: statistics.fmean(each[key] for each in found) for key in found[0]}
         diagnostics: dict[str, Any] = {key: mean for key, mean in means.items() if math.isfinite(mean)}
         diagnostics["converged"] = all(each["converged"] for each in found)

@@ -80,7 +80,7 @@ class FlowMethod(BatchEstimator):
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Take vectors only, and enough rows for the covariance of both sides."""
         if max(len(x_shape), len(y_shape)) > 1:
-            return f"images need compression first; use ae({self.spec().name}())"
+            return f"images need compression first; use ae({self.spec().name}()), or image_flow_gaussian()"
         dim = math.prod(x_shape) + math.prod(y_shape)
         least = next(n for n in range(2 * self.folds, 10**9) if self._least_part(n) >= dim + 2)
         return "" if n >= least else f"the covariance of {dim} dimensions needs n of at least {least}, got {n}"
@@ -99,20 +99,24 @@ class FlowMethod(BatchEstimator):
 
     def _arrange(self, x: Array, y: Array, seeds: Sequence[int], tied: bool, device: str) -> Parts:
         """Return the rows of each fold of each replicate in order of use; those of tied sides are on one scale."""
-        sizes = self._split(x.shape[1])
-        used = sizes[2] * self.folds
-        orders = [np.random.default_rng(seed).permutation(x.shape[1])[:used] for seed in seeds]
-        folded = np.stack([np.roll(order, fold * sizes[2]) for order in orders for fold in range(self.folds)])
-        sides = []
-        for side in (x, y):
-            flat = side.reshape(*side.shape[:2], -1).repeat(self.folds, axis=0)
-            sides.append(torch.as_tensor(np.take_along_axis(flat, folded[..., None], axis=1), device=device))
-        fitted = sizes[0]
+        sides = self._in_order(x, y, seeds, device)
+        fitted = self._split(x.shape[1])[0]
         if tied:
             seen = torch.cat([side[:, :fitted] for side in sides], dim=1)
-            sides = [standardise(side, seen) for side in sides]
-        else:
-            sides = [standardise(side, side[:, :fitted]) for side in sides]
+            return self._parted([standardise(side, seen) for side in sides])
+        return self._parted([standardise(side, side[:, :fitted]) for side in sides])
+
+    def _in_order(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Tensor]:
+        """Return the rows (R · folds, n, d) of both sides, shuffled, with those that a fold is read from at the end."""
+        held_out = self._split(x.shape[1])[2]
+        orders = [np.random.default_rng(seed).permutation(x.shape[1])[: held_out * self.folds] for seed in seeds]
+        folded = np.stack([np.roll(order, fold * held_out) for order in orders for fold in range(self.folds)])
+        flat = [side.reshape(*side.shape[:2], -1).repeat(self.folds, axis=0) for side in (x, y)]
+        return [torch.as_tensor(np.take_along_axis(side, folded[..., None], axis=1), device=device) for side in flat]
+
+    def _parted(self, sides: Sequence[Tensor]) -> Parts:
+        """Return rows (M, n, d) in order by what they are used for."""
+        sizes = self._split(sides[0].shape[1])  # which is a multiple of `folds`
         left, right = (torch.split(side, list(sizes), dim=1) for side in sides)
         return Parts(*zip(left, right, strict=True))
 

@@ -127,6 +127,13 @@ def move(x: Tensor, outputs: Tensor, bends: bool) -> tuple[Tensor, Tensor]:
     return x * log_slope.exp() + outputs[:, 0], log_slope
 
 
+def move_given(kept: Tensor, moved: Tensor, conditioner: StackedMLP, bends: bool) -> tuple[Tensor, Tensor]:
+    """Map `moved` (R, d, B) as `move` does, by the outputs of a network of `kept` (R, k, B)."""
+    # A network says nothing of rows that lie far beyond all it has seen, and would multiply them.
+    outputs = conditioner.transposed(kept.clamp(-2 * BOUND, 2 * BOUND))
+    return move(moved, outputs.reshape(len(moved), -1, *moved.shape[1:]), bends)
+
+
 class Coupling(nn.Module):
     """Maps of some coordinates, by an MLP of the others; the `index`-th in a cycle of splits.
 
@@ -149,9 +156,7 @@ class Coupling(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Move some coordinates of x (R, d, B) and keep the others."""
         kept, moved = x[:, self.kept], x[:, self.moved]
-        # A network says nothing of rows that lie far beyond all it has seen, and would multiply them.
-        outputs = self.conditioner.transposed(kept.clamp(-2 * BOUND, 2 * BOUND)).reshape(len(x), -1, *moved.shape[1:])
-        codes, log_slope = move(moved, outputs, self.bends)
+        codes, log_slope = move_given(kept, moved, self.conditioner, self.bends)
         return torch.cat([kept, codes], dim=1)[:, self.back], log_slope
 
 

@@ -1,17 +1,18 @@
 """Stacks of pairs of flows, one of x and one of y, whose codes are jointly Gaussian."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .flow_method import COVARIANCE_ROWS, ROWS_TO_DIMENSION, Parts, encode, first_logits
-from .flows import Layout, StackedFlow
+from .flow_method import COVARIANCE_ROWS, ROWS_TO_DIMENSION, Parts, encode
 from .gaussian_heads import Codes, PairedGaussian, ProfiledGaussian
-from .stack import torch_generators
 from .training import Minibatches, take
+
+# From rows (M, n, d) that fit, rows that stop the training, and their side: 0 for x, or for both, and 1 for y.
+MakeFlow = Callable[[Tensor, Tensor, int], nn.Module]
 
 
 class Head(NamedTuple):
@@ -24,20 +25,13 @@ class Head(NamedTuple):
 class PairedFlow(nn.Module):
     """A stack of pairs of flows, or of flows of both sides, and the Gaussian of their codes."""
 
-    def __init__(
-        self, parts: Parts, layout: Layout, head: Head, tied: bool, marginals: bool, seeds: Sequence[int]
-    ) -> None:
+    def __init__(self, flow: MakeFlow, parts: Parts, head: Head, tied: bool) -> None:
         super().__init__()
         fit, stop = parts.fit, parts.stop
-        generators = torch_generators(seeds)
-
-        def flow(fit: Tensor, stop: Tensor) -> StackedFlow:
-            return StackedFlow(first_logits(fit, stop, layout.bins, marginals), layout, generators)
-
         if tied:
-            self.flow_x = self.flow_y = flow(torch.cat(fit, dim=1), torch.cat(stop, dim=1))
+            self.flow_x = self.flow_y = flow(torch.cat(fit, dim=1), torch.cat(stop, dim=1), 0)
         else:
-            self.flow_x, self.flow_y = (flow(*sides) for sides in zip(fit, stop, strict=True))
+            self.flow_x, self.flow_y = (flow(*rows, side) for side, rows in enumerate(zip(fit, stop, strict=True)))
         self.head: ProfiledGaussian | PairedGaussian = ProfiledGaussian()
         if head.kind != "general":
             with torch.no_grad():
@@ -75,10 +69,13 @@ class PairedTrainee:
         self.fit, self.stop = ((x.float(), y.float()) for x, y in (self.parts.fit, self.parts.stop))
         self.batches = Minibatches(self.fit[0].shape[1], self.batch, seeds, str(self.fit[0].device))
 
+    def draw(self, index: Tensor) -> Codes:
+        """Return the rows of a minibatch."""
+        return take(self.fit[0], index), take(self.fit[1], index)
+
     def loss(self) -> Tensor:
         """Return the mean negative log-likelihoods (M,) of the next minibatch."""
-        index = self.batches()
-        codes, log_det = self.flows((take(self.fit[0], index), take(self.fit[1], index)))
+        codes, log_det = self.flows(self.draw(self.batches()))
         loss: Tensor = self.flows.head.loss(codes) - log_det.mean(dim=1)
         return loss
 

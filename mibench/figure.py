@@ -12,6 +12,8 @@ from mibench.errors import MibenchError
 from mibench.view import SEED, Side, few_values, limits, luminance, mutual_information, note, sides, within
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -51,13 +53,18 @@ def save(task: Task, file: Path) -> None:
 
     Raises `MibenchError` where the suffix is not of `SUFFIXES`, `OSError` where the file cannot be written.
     """
+    write(lambda: make(task), file)
+
+
+def write(draw: Callable[[], Figure], file: Path) -> None:
+    """Write what `draw` draws, in the style of all pictures; errors as of `save`."""
     from matplotlib import rc_context
 
     check_suffix(file)
     suffix = file.suffix.lower()
     options: dict[str, Any] = {"format": suffix[1:], "dpi": 200, "metadata": _NO_DATE.get(suffix)}
     with rc_context(_STYLE):
-        make(task).savefig(file, bbox_inches="tight", pad_inches=0.1, **options)
+        draw().savefig(file, bbox_inches="tight", pad_inches=0.1, **options)
 
 
 def make(task: Task) -> Figure:

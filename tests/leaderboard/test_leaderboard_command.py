@@ -69,6 +69,15 @@ def test_the_suffix_of_the_output_says_the_format(call, tmp_path, name, format, 
     assert " ".join(result.stderr.split()) == f"wrote {path} ({format})"
 
 
+def test_a_picture_is_drawn_where_the_output_is_one(call, tmp_path):
+    path = tmp_path / "out.svg"
+    result = call("--task", "gaussian(d=1, mi=1)", "--output", str(path))
+    assert path.read_text(encoding="utf-8").startswith("<?xml")
+    assert " ".join(result.stderr.split()) == f"wrote {path} (picture)"
+    with pytest.raises(MibenchError, match=r"cannot write .*missing/out.png: No such file or directory"):
+        call("-t", "gaussian(d=1, mi=1)", "-o", str(tmp_path / "missing" / "out.png"))
+
+
 def test_a_given_format_wins_over_the_suffix(call, tmp_path):
     call("--format", "json", "-o", str(tmp_path / "out.data"))
     assert json.loads((tmp_path / "out.data").read_text())["units"] == "nats"
