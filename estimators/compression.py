@@ -2,7 +2,7 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -28,14 +28,24 @@ Notes = dict[str, dict[str, Any]]
 
 
 class Job(NamedTuple):
-    """What one compression learns: rows (n, components) in principal axes, of one side or of both, and its seed."""
+    """What one compression learns: one side or both (n, ...), their rows (·, components) in principal axes, a seed."""
 
     replicate: int
-    sides: tuple[str, ...]
+    sides: dict[str, Array]
     rows: Tensor
     lost: float  # share of the variance that the axes leave out
-    width: int
     seed: int
+
+    @property
+    def shape(self) -> Shape:
+        """That of a row; of rows of two shapes, the numbers that both have."""
+        first, *others = (side.shape[1:] for side in self.sides.values())
+        return first if all(shape == first for shape in others) else (math.prod(first),)
+
+    @property
+    def width(self) -> int:
+        """The numbers of a row."""
+        return math.prod(self.shape)
 
 
 class Codes(NamedTuple):
@@ -109,8 +119,7 @@ class Compression(Wrapper):
         self, x: Array, y: Array, seeds: Sequence[int], device: str
     ) -> tuple[list[tuple[Array, Array]], list[Notes]]:
         """Return the codes of both sides x (R, n, ...) and y (R, n, ...), (n, latent) each, and notes on them."""
-        flat_x, flat_y = (side.reshape(*side.shape[:2], -1) for side in (x, y))
-        sides = [{"x": left, "y": right} for left, right in zip(flat_x, flat_y, strict=True)]
+        sides = [{"x": left, "y": right} for left, right in zip(x, y, strict=True)]
         jobs = [job for replicate, pair in enumerate(sides) for job in self._jobs(replicate, pair, seeds, device)]
         notes: list[Notes] = [{} for _ in seeds]
         for rows in sorted({len(job.rows) for job in jobs}):
@@ -125,25 +134,36 @@ class Compression(Wrapper):
                     notes[job.replicate][name] = codes.note
                     if values.shape[1] < job.width:
                         sides[job.replicate][name] = values
-        return [(pair["x"], pair["y"]) for pair in sides], notes
+        return [(_flat(pair["x"]), _flat(pair["y"])) for pair in sides], notes
 
     def _jobs(self, replicate: int, pair: dict[str, Array], seeds: Sequence[int], device: str) -> list[Job]:
         """Return one job for each side of a replicate that is wider than a code, or one for both."""
         seed = seeds[replicate]
-        wide = [name for name, side in pair.items() if side.shape[1] > (self.latent or 1)]
-        if len(wide) == 2 and pair["x"].shape == pair["y"].shape and self.tied is not False:
-            both = np.concatenate([pair["x"], pair["y"]])
-            rows, lost = self._project(both, device)
+        wide = {name: side for name, side in pair.items() if math.prod(side.shape[1:]) > (self.latent or 1)}
+        if len(wide) == 2 and _flat(pair["x"]).shape == _flat(pair["y"]).shape and self.tied is not False:
+            rows, lost = self.project(wide, device)
             if self.tied or same_law(*(half.double().cpu().numpy() for half in rows.chunk(2))):
-                return [Job(replicate, ("x", "y"), rows, lost, both.shape[1], derive_seed(seed, "both"))]
-        projected = {name: self._project(pair[name], device) for name in wide}
+                return [Job(replicate, wide, rows, lost, derive_seed(seed, "both"))]
+        alone = [{name: side} for name, side in wide.items()]
+        projected = [self.project(sides, device) for sides in alone]
         return [
-            Job(replicate, (name,), *projected[name], pair[name].shape[1], derive_seed(seed, name)) for name in wide
+            Job(replicate, sides, *rows, derive_seed(seed, *sides))
+            for sides, rows in zip(alone, projected, strict=True)
         ]
 
-    def _project(self, side: Array, device: str) -> tuple[Tensor, float]:
-        rows = torch.as_tensor(np.ascontiguousarray(side), dtype=torch.float32, device=device)
-        return principal_components(rows, self.components, self.remainder)
+    def project(self, sides: Mapping[str, Array], device: str) -> tuple[Tensor, float]:
+        """Return the rows (·, components) of sides in their principal axes, and the share of variance left out."""
+        return principal_components(flat_rows(sides, device), self.components, self.remainder)
+
+
+def flat_rows(sides: Mapping[str, Array], device: str) -> Tensor:
+    """Return the rows (·, d) of sides (n, ...), one after the other."""
+    rows = np.concatenate([_flat(side) for side in sides.values()])
+    return torch.as_tensor(rows, dtype=torch.float32, device=device)
+
+
+def _flat(side: Array) -> Array:
+    return side.reshape(len(side), -1)
 
 
 def _annotate(answer: Estimate, note: Notes) -> Estimate:

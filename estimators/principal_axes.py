@@ -6,6 +6,11 @@ from torch import Tensor, nn
 _POWER_STEPS = 4  # subspace iterations, enough for the components that hold all but 1e-4 of the variance
 
 
+def centre(rows: Tensor) -> Tensor:
+    """Return rows (n, d) without their mean, which leaves no rounding noise of numbers that do not vary."""
+    return (rows - rows.mean(dim=0)) * (rows.amax(dim=0) > rows.amin(dim=0))
+
+
 def principal_components(rows: Tensor, count: int, remainder: float) -> tuple[Tensor, float]:
     """Return rows (n, d) in their `count` leading principal axes, and the share of variance that this leaves out.
 
@@ -13,7 +18,7 @@ def principal_components(rows: Tensor, count: int, remainder: float) -> tuple[Te
     are set to zero, as are those beyond d or n. The axes are found by subspace iteration, which never forms a d × d
     matrix.
     """
-    centred = (rows - rows.mean(dim=0)) * (rows.amax(dim=0) > rows.amin(dim=0))
+    centred = centre(rows)
     total = centred.square().sum()
     if total == 0:
         return rows.new_zeros(len(rows), count), 0.0

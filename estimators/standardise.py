@@ -14,9 +14,9 @@ _TAIL = 3.0  # standard deviations beyond which a coordinate grows as a logarith
 _SMALLEST_IMAGE = 8  # pixels a side, below which an array is a vector of its entries
 
 
-def is_image(shape: tuple[int, ...]) -> bool:
+def is_image(shape: tuple[int, ...], smallest: int = _SMALLEST_IMAGE) -> bool:
     """Return whether a side of this shape is an image: (height, width) or (channels, height, width)."""
-    return len(shape) in (2, 3) and min(shape[-2:]) >= _SMALLEST_IMAGE
+    return len(shape) in (2, 3) and min(shape[-2:]) >= smallest
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,14 @@ import torch
 
 import mibench
 from mibench.errors import SpecError
-from mibench.estimators.autoencoder import Autoencoder, StackedAutoencoder, last_worth
+from mibench.estimators.autoencoder import Autoencoder, last_worth
+from mibench.estimators.compression import Job
+from mibench.estimators.conv_autoencoder import StackedConvAutoencoder
 from mibench.estimators.kde import KDE
+from mibench.estimators.pca import PCA
 from mibench.estimators.principal_axes import principal_components
 from mibench.estimators.stack import torch_generators
+from mibench.estimators.stacked_autoencoder import StackedAutoencoder
 
 FAST = Autoencoder(latent=2, hidden=(16,), batch=64, max_steps=50)
 
@@ -32,6 +36,19 @@ def curved(latents, width, seed):
     k = latents.shape[1]
     waves = np.sin(latents @ rng.standard_normal((k, 40)) + rng.uniform(0, 6, 40))
     return np.hstack([latents, waves]) @ rng.standard_normal((k + 40, width))
+
+
+def wave_images(latents, shape, seed=0):
+    """Images (n, *shape) of latents (n, k): sums of plane waves whose phases are linear in them."""
+    rng = np.random.default_rng(seed)
+    rows, columns = (np.linspace(0, 1, side) for side in shape[-2:])
+
+    def channel():
+        down, across = 4 * rng.standard_normal((2, 4))
+        phases = latents @ rng.standard_normal((latents.shape[1], 4)) + rng.uniform(0, 6, 4)
+        return np.sin(rows[:, None, None] * down + columns[:, None] * across + phases[:, None, None]).sum(axis=-1)
+
+    return np.stack([channel() for _ in range(math.prod(shape[:-2]))], axis=1).reshape(len(latents), *shape)
 
 
 @pytest.mark.parametrize(("n", "d"), [(300, 12), (30, 60)])
@@ -215,6 +232,132 @@ def test_a_failure_of_the_base_is_passed_on():
     assert "linearly" in found.message
 
 
+def given_weights(network, seed=0):
+    """The network with random weights where it began at zero."""
+    generator = torch.Generator().manual_seed(seed)
+    for parameter in network.parameters():
+        if not parameter.any():
+            parameter.data = 0.3 * torch.randn(parameter.shape, generator=generator)
+    return network
+
+
+class TestConvolutions:
+    """What `network='conv'` changes."""
+
+    SHAPES = ((1, 8, 8), (1, 7, 7), (3, 9, 13), (1, 5, 20), (2, 28, 28), (1, 16, 4))
+
+    @pytest.mark.parametrize("shape", SHAPES, ids=str)
+    def test_a_stack_is_separate_networks(self, shape):
+        generator = torch.Generator().manual_seed(1)
+        d = math.prod(shape)
+        images, axes = torch.randn(3, 5, d, generator=generator), torch.randn(3, 2, d, generator=generator)
+        stack = given_weights(StackedConvAutoencoder(shape, (6,), axes, torch_generators([3, 1, 4])))
+        codes = stack.encode(images)
+        restored, losses = stack.decode(codes), stack.loss(images)
+        assert codes.shape == (3, 5, 2)
+        assert restored.shape == images.shape
+        for member in range(3):
+            alone = StackedConvAutoencoder(shape, (6,), axes[[member]], torch_generators([0]))
+            for own, stacked in zip(alone.parameters(), stack.parameters(), strict=True):
+                own.data = stacked.data[[member]]
+            assert torch.allclose(alone.encode(images[[member]]), codes[[member]], rtol=1e-4, atol=1e-4)
+            assert torch.allclose(alone.decode(codes[[member]]), restored[[member]], rtol=1e-4, atol=1e-4)
+            assert alone.loss(images[[member]]).item() == pytest.approx(losses[member].item(), rel=1e-4)
+        losses.sum().backward()
+        for name, parameter in stack.named_parameters():
+            assert parameter.grad.flatten(1).any(dim=1).all(), name
+
+    def test_a_code_reaches_every_pixel_and_every_pixel_its_code(self):
+        for shape in self.SHAPES:
+            images = torch.zeros(1, 1, math.prod(shape), requires_grad=True)
+            axes = torch.zeros(1, 1, images.shape[2])
+            network = given_weights(StackedConvAutoencoder(shape, (6,), axes, torch_generators([0])))
+            (reach,) = torch.autograd.grad(network.encode(images).sum(), images)
+            assert (reach != 0).all()
+            codes = torch.tensor([[[-2.0], [3.0]]])
+            assert (network.decode(codes).diff(dim=1) != 0).all()
+
+    @pytest.mark.parametrize("shape", [(9, 13), (3, 8, 8)], ids=str)
+    def test_begins_at_principal_component_analysis(self, shape):
+        images = wave_images(np.random.default_rng(0).uniform(-1, 1, (400, 3)), shape)
+        first = [{"x": images}, {"x": images[:200], "y": images[200:]}]
+        jobs = [Job(0, sides, *Autoencoder().project(sides, "cpu"), seed=0) for sides in first]
+        rows, network = Autoencoder(network="conv").begin(jobs, 2, (1,) * (3 - len(shape)) + shape, "cpu")
+        flat = images.reshape(400, -1) - images.reshape(400, -1).mean(axis=0)
+        left, singular, right = np.linalg.svd(flat, full_matrices=False)
+        shares = singular**2 / (singular**2).sum()
+        assert rows.shape == (2, 400, math.prod(shape))
+        assert network.loss(rows).tolist() == pytest.approx([1 - shares[:2].sum()] * 2, abs=1e-4)
+        assert network.encode(rows)[0].detach().abs().numpy() == pytest.approx(np.abs(left[:, :2]) * 399**0.5, abs=2e-2)
+        expected = (left[:, :2] * singular[:2]) @ right[:2] / math.sqrt((flat**2).mean())
+        assert network.decode(network.encode(rows))[0].detach().numpy() == pytest.approx(expected, abs=1e-2)
+
+    @pytest.mark.parametrize("shape", [(8, 8), (7, 7), (3, 6, 10)], ids=str)
+    def test_images_are_restored_better_than_by_principal_axes(self, shape):
+        latents = np.random.default_rng(1).uniform(-2, 2, (1000, 2))
+        x, y = wave_images(latents, shape)[None], latents[None, :, :1]
+        conv = Autoencoder(network="conv", latent=2, max_steps=200)
+        linear, found = (method.compress(x, y, [0], "cpu")[1][0]["x"] for method in (PCA(latent=2), conv))
+        assert found["unexplained"] < 0.2 * linear["unexplained"]
+
+    @pytest.mark.parametrize("k", [1, 2, 3])
+    def test_latent_dimension_is_found(self, k):
+        x = wave_images(np.random.default_rng(k).uniform(-1, 1, (2000, k)), (7, 9))[None]
+        _, notes = Autoencoder(network="conv", max_steps=20).compress(x, x[:, :, 0, :1], [0], "cpu")
+        assert notes[0]["x"]["latent"] == k
+
+    def test_the_unexplained_share_is_that_of_pixels(self):
+        rng = np.random.default_rng(0)
+        images = 5 + 3 * rng.standard_normal((1, 2000, 4, 4))
+        method = Autoencoder(network="conv", latent=4, components=4, max_steps=1)
+        _, notes = method.compress(images, images[..., 0, :1], [0], "cpu")
+        assert notes[0]["x"]["unexplained"] == pytest.approx(12 / 16, abs=0.05)
+
+    def test_vectors_and_small_images_are_left_to_the_mlp(self):
+        (x,), (y,) = sample("gaussian(d=9, mi=1)", 200, [0])
+        conv, mlp = (Autoencoder(network=name, latent=2, hidden=(8,), max_steps=50) for name in ("conv", "mlp"))
+        for shape in ((9,), (3, 3)):
+            left, right = x.reshape(1, 200, *shape), y.reshape(1, 200, *shape)
+            expected = mlp.estimate_batch(left, right, [0], "cpu")
+            assert conv.estimate_batch(left, right, [0], "cpu") == expected
+        mixed = wave_images(x[:, :2], (4, 4))[None]
+        ((codes, same),), notes = conv.compress(mixed, y[None], [0], "cpu")
+        ((other, expected),), _ = mlp.compress(mixed, y[None], [0], "cpu")
+        assert np.array_equal(same, expected)
+        assert not np.allclose(codes, other, atol=1e-3)
+        assert notes[0].keys() == {"x", "y"}
+
+    def test_seed_decides_and_the_stack_does_not(self):
+        method = Autoencoder(network="conv", latent=1, hidden=(8,), batch=32, max_steps=20)
+        rng = np.random.default_rng(0)
+        x, y = (wave_images(rng.uniform(-1, 1, (200, 2)), shape) for shape in ((8, 8), (5, 6)))
+        stacked = [e.value for e in method.estimate_batch(np.stack([x] * 2), np.stack([y] * 2), [5, 6], "cpu")]
+        alone = [method.estimate(x, y, seed).value for seed in (5, 6)]
+        assert stacked == pytest.approx(alone, abs=2e-4)
+        assert alone[0] != alone[1]
+
+    def test_one_autoencoder_learns_images_of_one_law(self):
+        x, y = (wave_images(np.random.default_rng(seed).uniform(-1, 1, (1, 300, 2))[0], (6, 6)) for seed in (0, 1))
+        tied = Autoencoder(network="conv", latent=2, hidden=(8,), max_steps=20)
+        notes = [tied.compress(x[None], side[None], [0], "cpu")[1][0] for side in (y, 1 - y**2)]
+        assert [own["x"] == own["y"] for own in notes] == [True, False]
+
+    def test_sides_of_two_shapes_share_an_mlp(self):
+        x = wave_images(np.random.default_rng(0).uniform(-1, 1, (300, 2)), (6, 6))
+        fields = {"latent": 2, "hidden": (8,), "max_steps": 50, "tied": True}
+        methods = [Autoencoder(network=name, **fields) for name in ("conv", "mlp")]
+        for y, same in ((x[::-1].reshape(300, 4, 9), True), (x[::-1], False)):
+            first, second = (method.compress(x[None], y[None], [0], "cpu")[1] for method in methods)
+            assert (first == second) == same
+
+    def test_constant_images_tell_nothing(self):
+        y = np.random.default_rng(0).standard_normal((100, 1))
+        for latent in (None, 2):
+            method = Autoencoder(base=mibench.estimator("kde").method, network="conv", latent=latent, max_steps=10)
+            found = method.estimate(np.full((100, 6, 6), 0.1), y, 0)
+            assert found.value == pytest.approx(0, abs=1e-9)
+
+
 class TestPCA:
     def test_codes_are_the_leading_axes(self):
         rows = decaying_rows(1000, 10)
@@ -255,5 +398,7 @@ def test_limits_are_stated():
             Autoencoder(**fields)
     with pytest.raises(SpecError, match="components"):
         Autoencoder(latent=8, components=4)
+    with pytest.raises(SpecError, match="'mlp' or 'conv'"):
+        Autoencoder(network="convolutional")
     with pytest.raises(SpecError, match="baseline"):
         mibench.estimator("ae(oracle())")
