@@ -80,7 +80,7 @@ class FlowMethod(BatchEstimator):
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Take vectors only, and enough rows for the covariance of both sides."""
         if max(len(x_shape), len(y_shape)) > 1:
-            return f"images need compression first; use ae({self.spec().name}()), or image_flow_gaussian()"
+            return f"images need compression first; use ae({self.spec().name}())"
         dim = math.prod(x_shape) + math.prod(y_shape)
         least = next(n for n in range(2 * self.folds, 10**9) if self._least_part(n) >= dim + 2)
         return "" if n >= least else f"the covariance of {dim} dimensions needs n of at least {least}, got {n}"
