@@ -104,8 +104,8 @@ def train(
     exponential moving average of the weights with decay `averaging` (none at 0), which is free of most of the noise of
     the last minibatches.
 
-    Once half of the stack has stopped, `keep` is asked to restrict both functions to the members, by their places in
-    the stack, that go on; without it the stack is whole until the last one stops.
+    When members stop, `keep` is asked to restrict both functions to those, by their places in the stack, that go on;
+    without it the stack is whole until the last one stops.
     """
     optimiser = torch.optim.Adam(parameters, lr=learning_rate, fused=True)
     averages = [parameter.detach().clone() for parameter in parameters]
@@ -125,7 +125,7 @@ def train(
             going_on = best.stop(step - patience * check_every)
             if not len(going_on):
                 break
-            if keep and 2 * len(going_on) <= len(value):
+            if keep and len(going_on) < len(value):
                 keep(going_on)
                 _compact(optimiser, parameters, averages, going_on)
                 best.keep(going_on)
@@ -188,10 +188,10 @@ def _compact(
 def in_stacks(work: Callable[[Index], list[Result]], count: int, networks: int, device: str) -> list[Result]:
     """Return ``work(part)`` of parts of the replicates 0 … count, one after the other, that train `networks` each.
 
-    A GPU takes them all as one stack; a CPU takes stacks of no more than 8 networks, one a core at a time.
+    A GPU takes them all as one stack; a CPU takes stacks of no more than 8 networks, equally many on each core.
     """
     workers = 1 if device != "cpu" else torch.get_num_threads()
-    stacks = 1 if device != "cpu" else max(math.ceil(count * networks / _STACK), workers)
+    stacks = 1 if device != "cpu" else workers * math.ceil(count * networks / (_STACK * workers))
     parts = np.array_split(np.arange(count), min(stacks, count))
     if len(parts) == 1:
         return work(parts[0])

@@ -208,7 +208,7 @@ def test_a_replicate_does_not_depend_on_its_stack(cls, kind):
 
 @pytest.mark.parametrize(("cls", "kind"), [(MINE, "joint"), (TUBA, "joint"), (InfoNCE, "bilinear"), (FLO, "joint")])
 def test_those_that_go_on_do_not_feel_the_others_stop(cls, kind):
-    """Half of the stack stops early, as it has nothing to learn; the others keep their rows, batches and memory."""
+    """Two stop early, as they have nothing to learn; the others keep their rows, batches and memory."""
     x, y = sample("gaussian(d=2, mi=1)", 200, range(4))
     x[[1, 3]] = 2.0
     method = cls(critic=kind, hidden=8, batch=50, learning_rate=0.01, max_steps=200, check_every=10, patience=3)

@@ -77,10 +77,10 @@ def test_each_member_stops_by_itself_with_its_best_weights(keep):
     assert found.diagnostics(3) == {"steps": 30, "best_step": 10, "validation_loss": 4.0, "converged": True}
 
 
-def test_the_stack_is_compacted_once_half_of_it_has_stopped():
+def test_the_stack_is_compacted_when_members_stop():
     stack = Stack([1, 2, 3, 4, 5, 6], SCRIPT)
     stack.train(max_steps=90)
-    assert stack.sizes == [6] * 50 + [1] * 40
+    assert stack.sizes == [6] * 20 + [5] * 10 + [4] * 20 + [1] * 40
     assert stack.members.tolist() == [2]
     assert stack.weight.shape == (6, 3)
     whole = Stack([1, 2, 3, 4, 5, 6], SCRIPT)
