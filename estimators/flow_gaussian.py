@@ -15,11 +15,11 @@ from mibench.seeding import derive_seed
 
 from .checks import one_of
 from .columns import Index, varying_stacks
-from .flow_method import FlowMethod, encode, first_logits
+from .flow_method import FlowMethod, Trainee, encode, first_logits
 from .flows import StackedFlow
-from .gaussian_heads import Codes, Reading
+from .gaussian_heads import Reading
 from .goodness import Goodness, goodness
-from .paired_flow import Head, PairedFlow, PairedTrainee
+from .paired_flow import HeadKind, PairedFlow
 from .same_law import same_law
 from .stack import torch_generators
 from .training import Training, in_stacks, join
@@ -103,17 +103,13 @@ class FlowGaussian(FlowMethod):
             fit = goodness(codes)
         found = [
             {**outcome.diagnostics(fold), **fit.diagnostics(fold), **more}
-            for fold, more in enumerate(self._more(trainee, codes))
+            for fold, more in enumerate(trainee.diagnostics(codes))
         ]
         return [self._combine(reading, fit, found, replicate, tied) for replicate in range(len(seeds))]
 
-    def _more(self, trainee: PairedTrainee, codes: Codes) -> Sequence[dict[str, float]]:
-        """Return further diagnostics of each fold, by the codes of its evaluation rows."""
-        return [{}] * len(codes[0])
-
     def _trainee(
         self, x: Array, y: Array, seeds: Sequence[int], streams: Sequence[int], tied: bool, device: str
-    ) -> PairedTrainee:
+    ) -> Trainee[PairedFlow]:
         """Return the flows of all replicates and folds, as they begin, with the rows they learn from."""
         parts = self._arrange(x, y, seeds, tied, device)
         pairs = max(math.comb(side.shape[2] + 1, 2) for side in parts.fit)
@@ -122,10 +118,10 @@ class FlowGaussian(FlowMethod):
         def flow(fit: Tensor, stop: Tensor, _: int) -> StackedFlow:
             return StackedFlow(first_logits(fit, stop, self.bins, self.marginals), layout, generators)
 
-        flows = PairedFlow(flow, parts, Head(self.head, self.start), tied).to(device)
-        return PairedTrainee(flows, self.batch, parts)
+        flows = PairedFlow(flow, parts, HeadKind(self.head, self.start), tied).to(device)
+        return Trainee(flows, self.batch, parts)
 
-    def _train(self, trainee: PairedTrainee, streams: Sequence[int], tied: bool) -> Training:
+    def _train(self, trainee: Trainee[PairedFlow], streams: Sequence[int], tied: bool) -> Training:
         """Train one flow of both sides, if they are tied, until it gains no more; then each by itself."""
         stages = []
         for stage in ["tied", "own"] if tied else ["own"]:
@@ -133,7 +129,7 @@ class FlowGaussian(FlowMethod):
                 trainee.flows.untie()
             # A stream of its own, as how long the stack takes for a stage depends on all of its replicates.
             trainee.begin([derive_seed(stream, stage) for stream in streams])
-            stages.append(self._minimise(trainee.flows, trainee))
+            stages.append(self._minimise(trainee))
         return join(stages)
 
     def _combine(

@@ -18,11 +18,12 @@ from mibench.seeding import derive_seed
 
 from .columns import Index, varying_stacks
 from .conditional_flow import ConditionalFlow, calm_logits
-from .flow_method import COVARIANCE_ROWS, ROWS_TO_DIMENSION, FlowMethod, Parts, encode
-from .flows import Layout, StackedFlow
-from .gaussian_heads import Codes, covariance, covariance_log_det, log_det
+from .couplings import Layout
+from .flow_method import FlowMethod, Parts, Trainee, encode
+from .flows import StackedFlow
+from .gaussian_heads import Codes, ConditionalGaussian, covariance_log_det
 from .stack import torch_generators
-from .training import Minibatches, Training, in_stacks, take
+from .training import Training, in_stacks
 
 
 class Term(NamedTuple):
@@ -72,40 +73,45 @@ class FlowLikelihood(FlowMethod):
         ratio, outcomes = torch.zeros_like(parts.evaluation[0][..., 0]), {}
         for term in self.terms:
             own = [derive_seed(stream, term.name) for stream in streams]
-            density, outcomes[term.name] = self._fit(term, parts, own)
+            rows = Parts(*(term.rows(pair) for pair in parts))
+            density, outcomes[term.name] = self._fit(rows, own)
             with torch.no_grad():
-                codes, change = encode(density.double(), term.rows(parts.evaluation))
-                fitted, _ = encode(density, term.rows(parts.training))
-                ratio += term.sign * (change - normal_cost(codes, fitted))
+                codes, change = encode(density.double(), rows.evaluation)
+                fitted, _ = encode(density, rows.training)
+                ratio += term.sign * (change - density.head.costs(codes, fitted))
         ratio[~regular] = torch.nan
         return [self._combine(ratio, outcomes, replicate) for replicate in range(len(seeds))]
 
-    def _fit(self, term: Term, parts: Parts, seeds: Sequence[int]) -> tuple["FlowDensity", Training]:
-        """Return the trained density of a term."""
-        fit, stop = term.rows(parts.fit), term.rows(parts.stop)
-        density = self._start(fit, stop, seeds)
-        trainee = _Trainee(density, self.batch, fit, stop, [derive_seed(seed, "batches") for seed in seeds])
-        return density, self._minimise(density, trainee)
+    def _fit(self, rows: Parts, seeds: Sequence[int]) -> tuple["FlowDensity", Training]:
+        """Return the trained density of rows, each a pair of what is given and of the rest."""
+        density = self._start(rows, seeds)
+        trainee = Trainee(density, self.batch, rows)
+        trainee.begin([derive_seed(seed, "batches") for seed in seeds])
+        return density, self._minimise(trainee)
 
-    def _start(self, fit: Codes, stop: Codes, seeds: Sequence[int]) -> "FlowDensity":
+    def _start(self, rows: Parts, seeds: Sequence[int]) -> "FlowDensity":
         """Return a density that begins with marginal splines, for the members whose held-out rows gain from them.
 
         Splines that make each coordinate normal may bend what depended linearly.
         """
-        given, dim = fit[0].shape[2], fit[1].shape[2]
+        fit, stop = rows.fit, rows.stop
+        given, dim = (side.shape[2] for side in fit)
         layout = self._layout(fit[1].shape[1], math.comb(dim + 1, 2) + given * dim)
         straight = FlowDensity(fit, stop, layout, seeds, False, self.marginals)
         if self.marginals:
             bent = FlowDensity(fit, stop, layout, seeds, True, True)
             with torch.no_grad():
-                costs = [
-                    _Trainee(density, self.batch, fit, stop, seeds).validate().nan_to_num(math.inf)
-                    for density in (bent, straight)
-                ]
+                costs = [self._cost(density, rows, seeds) for density in (bent, straight)]
             gains = costs[0] < costs[1]
             for ours, theirs in zip(straight.parameters(), bent.parameters(), strict=True):
                 ours.data[gains] = theirs.data[gains]
         return straight
+
+    def _cost(self, density: "FlowDensity", rows: Parts, seeds: Sequence[int]) -> Tensor:
+        """Return the loss (M,) of a density on the rows that stop its training."""
+        trainee = Trainee(density, self.batch, rows)
+        trainee.begin(seeds)
+        return trainee.validate().nan_to_num(math.inf)
 
     def _combine(self, ratio: Tensor, outcomes: dict[str, Training], replicate: int) -> Estimate:
         """Return the mean over the folds of a replicate, of log-ratios (M, n)."""
@@ -131,6 +137,7 @@ class FlowDensity(nn.Module):
         self, fit: Codes, stop: Codes, layout: Layout, seeds: Sequence[int], marginals: bool, residuals: bool
     ) -> None:
         super().__init__()
+        self.head = ConditionalGaussian()
         self.flow: nn.Module
         if fit[0].shape[2]:
             self.flow = ConditionalFlow(fit, stop, layout, torch_generators(seeds), marginals, residuals)
@@ -146,52 +153,3 @@ class FlowDensity(nn.Module):
             return codes, change
         code, change = self.flow(rows[1])
         return (rows[0], code), change
-
-
-class _Trainee:
-    """A density with the rows it learns from, in float32."""
-
-    def __init__(self, density: FlowDensity, batch: int, fit: Codes, stop: Codes, seeds: Sequence[int]) -> None:
-        self.density = density
-        self.fit, self.stop = ((given.float(), rest.float()) for given, rest in (fit, stop))
-        dim = sum(side.shape[2] for side in fit)
-        self.reference = max(COVARIANCE_ROWS, 10 * dim)
-        self.batches = Minibatches(fit[1].shape[1], max(batch, ROWS_TO_DIMENSION * dim), seeds, str(fit[1].device))
-
-    def loss(self) -> Tensor:
-        """Return the mean negative log-likelihoods (M,) of the next minibatch under its own Gaussian, to a constant."""
-        index = self.batches()
-        (given, rest), change = self.density((take(self.fit[0], index), take(self.fit[1], index)))
-        joint = log_det(covariance(torch.cat([given, rest], dim=2)))
-        loss: Tensor = (joint - log_det(covariance(given))) / 2 - change.mean(dim=1)
-        return loss
-
-    def validate(self) -> Tensor:
-        """Return those of the rows that stop the training, under the Gaussian of rows that fit."""
-        codes, change = encode(self.density, self.stop)
-        given, rest = self.fit
-        fitted, _ = encode(self.density, (given[:, : self.reference], rest[:, : self.reference]))
-        return (normal_cost(codes, fitted) - change).mean(dim=1)
-
-    def keep(self, places: Tensor) -> None:
-        """Go on with these members alone."""
-        self.fit, self.stop = ((given[places], rest[places]) for given, rest in (self.fit, self.stop))
-        self.batches.keep(places)
-
-
-def normal_cost(codes: Codes, fitted: Codes) -> Tensor:
-    """Return −ln of the normal density (M, n) of rows given others, fitted to codes of both, less (d/2) ln 2π."""
-    joint, given = (
-        _cost(rows, seen) for rows, seen in ((torch.cat(codes, dim=2), torch.cat(fitted, dim=2)), (codes[0], fitted[0]))
-    )
-    return joint - given
-
-
-def _cost(rows: Tensor, seen: Tensor) -> Tensor:
-    """Return −ln of the normal density (M, n) of rows (M, n, d) fitted to those `seen`, less (d/2) ln 2π."""
-    seen = seen.double()
-    factor = torch.linalg.cholesky_ex(covariance(seen)).L
-    centred = rows.double() - seen.mean(dim=1, keepdim=True)
-    white: Tensor = torch.linalg.solve_triangular(factor, centred.mT, upper=False)
-    half_log_det: Tensor = factor.diagonal(dim1=1, dim2=2).log().sum(dim=1, keepdim=True)
-    return white.square().sum(dim=1) / 2 + half_log_det

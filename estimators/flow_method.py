@@ -1,9 +1,9 @@
 """What MI estimators by normalizing flows share: their hyperparameters, their folds of rows, and where flows begin."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -12,9 +12,10 @@ from torch import Tensor, nn
 from mibench.estimation import Array, BatchEstimator, Shape
 
 from .checks import above, at_least, at_most, below, one_of
-from .flows import BOUND, Layout, knot_logits, normal_quantiles, spline
+from .couplings import Layout
 from .gaussian_heads import Codes
-from .training import Training, train
+from .splines import BOUND, knot_logits, normal_quantiles, spline
+from .training import Minibatches, Training, take, train
 
 CODED_VALUES = 2**18  # numbers coded at a time without gradient: splines need some hundred times their memory
 COVARIANCE_ROWS = 1024  # that score the rows held out, the same at each check, or more in many dimensions
@@ -37,17 +38,71 @@ class Parts(NamedTuple):
         return torch.cat(left, dim=1), torch.cat(right, dim=1)
 
 
-class Trainee(Protocol):
-    """A stack of flows with the rows it learns from."""
+class Head(Protocol):
+    """The law that codes of a pair of rows are to have."""
+
+    def loss(self, codes: Codes) -> Tensor:
+        """Return the mean negative log-likelihood (M,), up to a constant."""
+
+    def score(self, codes: Codes, others: Callable[[], Codes]) -> Tensor:
+        """Return that of codes that were not trained on, by what a head takes from the codes of other rows."""
+
+
+class Flows(Protocol):
+    """A stack of M flows of pairs of rows (M, B, d), and the law of their codes."""
+
+    @property
+    def head(self) -> Head:
+        """Return that law."""
+
+    def __call__(self, pair: Codes) -> tuple[Codes, Tensor]:
+        """Return the codes, and ln|det J| (M, B)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """Return what is trained."""
+
+
+FlowsT = TypeVar("FlowsT", bound=Flows)
+
+
+class Trainee(Generic[FlowsT]):
+    """A stack of flows with the rows it learns from, in float32."""
+
+    def __init__(self, flows: FlowsT, batch: int, parts: Parts) -> None:
+        self.flows, self.parts = flows, parts
+        dim = sum(side.shape[2] for side in parts.fit)
+        self.batch, self.reference = max(batch, ROWS_TO_DIMENSION * dim), max(COVARIANCE_ROWS, 10 * dim)
+
+    def begin(self, seeds: Sequence[int]) -> None:
+        """Take all members, with new streams of batches."""
+        self.fit, self.stop = ((x.float(), y.float()) for x, y in (self.parts.fit, self.parts.stop))
+        self.batches = Minibatches(self.fit[1].shape[1], self.batch, seeds, str(self.fit[1].device))
+
+    def draw(self, index: Tensor) -> Codes:
+        """Return the rows of a minibatch."""
+        return take(self.fit[0], index), take(self.fit[1], index)
 
     def loss(self) -> Tensor:
-        """Return the losses (M,) of the next minibatch."""
+        """Return the mean negative log-likelihoods (M,) of the next minibatch."""
+        codes, log_det = self.flows(self.draw(self.batches()))
+        loss: Tensor = self.flows.head.loss(codes) - log_det.mean(dim=1)
+        return loss
 
     def validate(self) -> Tensor:
-        """Return those of the rows that stop the training."""
+        """Return those of the rows that stop the training, under the law of codes of rows that fit."""
+        codes, log_det = encode(self.flows, self.stop)
+        sample = (self.fit[0][:, : self.reference], self.fit[1][:, : self.reference])
+        score: Tensor = self.flows.head.score(codes, lambda: encode(self.flows, sample)[0]) - log_det.mean(dim=1)
+        return score
 
     def keep(self, places: Tensor) -> None:
         """Go on with these members alone."""
+        self.fit, self.stop = ((x[places], y[places]) for x, y in (self.fit, self.stop))
+        self.batches.keep(places)
+
+    def diagnostics(self, codes: Codes) -> list[dict[str, float]]:
+        """Return what else is known of each member, by the codes of its evaluation rows."""
+        return [{} for _ in codes[0]]
 
 
 @dataclass(frozen=True)
@@ -125,9 +180,9 @@ class FlowMethod(BatchEstimator):
         couplings = self.couplings if rows >= _ROWS_TO_PAIR * pairs else 0
         return Layout(couplings, self.coupling, self.hidden, self.bins)
 
-    def _minimise(self, flows: nn.Module, trainee: Trainee) -> Training:
+    def _minimise(self, trainee: Trainee[Any]) -> Training:
         return train(
-            list(flows.parameters()),
+            list(trainee.flows.parameters()),
             trainee.loss,
             trainee.validate,
             learning_rate=self.learning_rate,

@@ -26,17 +26,28 @@ class ProfiledGaussian(nn.Module):
 
     def score(self, codes: Codes, others: Callable[[], Codes]) -> Tensor:
         """Return the mean negative log-likelihood (R,) under the Gaussian of other codes, up to a constant."""
-        reference = torch.cat(others(), dim=-1).double()
-        factor = torch.linalg.cholesky_ex(covariance(reference)).L
-        centred = torch.cat(codes, dim=-1).double() - reference.mean(dim=1, keepdim=True)
-        white = torch.linalg.solve_triangular(factor, centred.mT, upper=False)
-        half_log_det: Tensor = factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        half_norm: Tensor = white.square().sum(dim=1).mean(dim=1) / 2
-        return half_norm + half_log_det
+        return normal_cost(torch.cat(codes, dim=-1), torch.cat(others(), dim=-1)).mean(dim=1)
 
     def read(self, codes: Codes, training: Callable[[], Codes]) -> "Reading":
         """Return the MI of held-out codes."""
         return read_free(codes)
+
+
+class ConditionalGaussian(nn.Module):
+    """The law of y given x of a Gaussian of any covariance, which is always that of the codes at hand."""
+
+    def loss(self, codes: Codes) -> Tensor:
+        """Return the mean negative log-likelihood (R,) under the covariance of these codes, up to a constant."""
+        return (log_det(covariance(torch.cat(codes, dim=-1))) - log_det(covariance(codes[0]))) / 2
+
+    def score(self, codes: Codes, others: Callable[[], Codes]) -> Tensor:
+        """Return the mean negative log-likelihood (R,) under the Gaussian of other codes, up to a constant."""
+        return self.costs(codes, others()).mean(dim=1)
+
+    def costs(self, codes: Codes, others: Codes) -> Tensor:
+        """Return −ln of the density (R, B) of y given x, by the Gaussian of other codes, less (d_y/2) ln 2π."""
+        joint = normal_cost(torch.cat(codes, dim=-1), torch.cat(others, dim=-1))
+        return joint - normal_cost(codes[0], others[0])
 
 
 class PairedGaussian(nn.Module):
@@ -101,13 +112,13 @@ def read_free(codes: Codes) -> Reading:
     """Return ½ (ln det Σ_x + ln det Σ_y − ln det Σ) of the codes, without its finite-sample bias on Gaussian codes.
 
     That is −½ Σ ln(1 − ρ_j²) over the canonical correlations. The standard error is that of the mean of its influence
-    function, ½ (q_x + q_y − q), with q the squared Mahalanobis norms.
+    function, the pointwise MI.
     """
     x, y = codes
     rows, joint = x.shape[1], torch.cat(codes, dim=-1)
     value = (covariance_log_det(x) + covariance_log_det(y) - covariance_log_det(joint)) / 2
-    influence = (squared_norms(x) + squared_norms(y) - squared_norms(joint)) / 2
-    return Reading(value - mi_bias(x.shape[-1], y.shape[-1], rows - 1), influence.std(dim=1) / math.sqrt(rows))
+    pointwise = gaussian_pointwise(codes, codes)
+    return Reading(value - mi_bias(x.shape[-1], y.shape[-1], rows - 1), pointwise.std(dim=1) / math.sqrt(rows))
 
 
 def read_shared(codes: Codes, training: Codes) -> Reading:
@@ -141,6 +152,12 @@ def _shared_pointwise(codes: Codes, of: Codes) -> Tensor:
     return terms.sum(dim=2)
 
 
+def gaussian_pointwise(codes: Codes, others: Codes) -> Tensor:
+    """Return ln p(x, y) / p(x) p(y) (R, B) of codes, by the Gaussian of others."""
+    joint = normal_cost(torch.cat(codes, dim=-1), torch.cat(others, dim=-1))
+    return normal_cost(codes[0], others[0]) + normal_cost(codes[1], others[1]) - joint
+
+
 def covariance(codes: Tensor) -> Tensor:
     """Return the unbiased covariances (R, d, d) of codes (R, B, d), in float64."""
     centred = codes.double() - codes.double().mean(dim=1, keepdim=True)
@@ -161,12 +178,18 @@ def covariance_log_det(codes: Tensor) -> Tensor:
     return torch.where((shares > _SINGULAR).all(dim=1), residuals.log().sum(dim=1), torch.nan)
 
 
-def squared_norms(codes: Tensor) -> Tensor:
-    """Return the squared Mahalanobis norms (R, B) of the rows of codes (R, B, d) by their own covariance."""
-    centred = codes.double() - codes.double().mean(dim=1, keepdim=True)
-    factor = torch.linalg.cholesky_ex(covariance(codes)).L
-    white: Tensor = torch.linalg.solve_triangular(factor, centred.mT, upper=False)
-    return white.square().sum(dim=1)
+def normal_cost(codes: Tensor, others: Tensor) -> Tensor:
+    """Return −ln of the normal density (R, B) of codes (R, B, d), fitted to other codes, less (d/2) ln 2π."""
+    norms, log_dets = squared_norms(codes, others)
+    return (norms + log_dets) / 2
+
+
+def squared_norms(codes: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared Mahalanobis norms (R, B) of codes (R, B, d) by the covariance of others; its ln det (R, 1)."""
+    factor = torch.linalg.cholesky_ex(covariance(others)).L
+    centred = codes.double() - others.double().mean(dim=1, keepdim=True)
+    white = torch.linalg.solve_triangular(factor, centred.mT, upper=False)
+    return white.square().sum(dim=1), 2 * factor.diagonal(dim1=1, dim2=2).log().sum(dim=1, keepdim=True)
 
 
 def canonical_layers(codes: Codes) -> tuple[Tensor, Tensor, Tensor]:

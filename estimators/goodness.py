@@ -52,6 +52,7 @@ def goodness(codes: Codes) -> Goodness:
 def _kurtosis(codes: Tensor) -> Tensor:
     """Return Mardia's kurtosis (M,) of codes (M, B, d) in standard errors from its mean over Gaussian samples."""
     _, rows, dim = codes.shape
-    found = squared_norms(codes).mul(rows / (rows - 1)).square().mean(dim=1)
+    norms, _ = squared_norms(codes, codes)
+    found = norms.mul(rows / (rows - 1)).square().mean(dim=1)
     expected = dim * (dim + 2) * (rows - 1) / (rows + 1)
     return (found - expected) / math.sqrt(8 * dim * (dim + 2) / rows)

@@ -15,10 +15,10 @@ from mibench.seeding import derive_seed
 from .checks import above, at_least
 from .columns import varying
 from .flow_gaussian import FlowGaussian
-from .flow_method import Parts
-from .gaussian_heads import Codes, covariance
+from .flow_method import Parts, Trainee
+from .gaussian_heads import Codes, gaussian_pointwise
 from .multiscale import MultiscaleFlow
-from .paired_flow import Head, PairedFlow, PairedTrainee
+from .paired_flow import HeadKind, PairedFlow
 from .principal_axes import principal_components
 from .same_law import same_law
 from .stack import torch_generators
@@ -108,7 +108,7 @@ class ImageFlowGaussian(FlowGaussian):
 
     def _trainee(
         self, x: Array, y: Array, seeds: Sequence[int], streams: Sequence[int], tied: bool, device: str
-    ) -> PairedTrainee:
+    ) -> Trainee[PairedFlow]:
         """Return multi-scale flows of noisy rows."""
         sides = self._in_order(x, y, seeds, device)
         fitted = self._split(x.shape[1])[0]
@@ -131,14 +131,8 @@ class ImageFlowGaussian(FlowGaussian):
         def flow(fit: Tensor, stop: Tensor, side: int) -> MultiscaleFlow:
             return MultiscaleFlow(fit, stop, coarse[side], layout, self.marginals, generators)
 
-        flows = PairedFlow(flow, parts, Head(self.head, self.start), tied).to(device)
+        flows = PairedFlow(flow, parts, HeadKind(self.head, self.start), tied).to(device)
         return NoisyTrainee(flows, self.batch, parts, self._parted(clean).fit, draw)
-
-    def _more(self, trainee: PairedTrainee, codes: Codes) -> Sequence[dict[str, float]]:
-        """Return what the noise costs, to first order."""
-        assert isinstance(trainee, NoisyTrainee)
-        costs = noise_cost(trainee.flows, trainee.parts.evaluation, codes, trainee.noise.scales)
-        return [{"noise_cost": cost} for cost in costs.tolist()]
 
 
 class Noise:
@@ -168,7 +162,7 @@ class Noise:
         self.generators = [self.generators[place] for place in places.tolist()]
 
 
-class NoisyTrainee(PairedTrainee):
+class NoisyTrainee(Trainee[PairedFlow]):
     """A stack of flows that learn from rows `clean`, with new noise each time."""
 
     def __init__(self, flows: PairedFlow, batch: int, parts: Parts, clean: Codes, noise: Noise) -> None:
@@ -192,26 +186,22 @@ class NoisyTrainee(PairedTrainee):
         self.current = tuple(side[places] for side in self.current)
         self.fresh.keep(places)
 
+    def diagnostics(self, codes: Codes) -> list[dict[str, float]]:
+        """Return what the noise costs, to first order."""
+        costs = noise_cost(self.flows, self.parts.evaluation, codes, self.noise.scales)
+        return [{"noise_cost": cost} for cost in costs.tolist()]
+
 
 def noise_cost(flows: PairedFlow, pair: Codes, codes: Codes, noise: Sequence[Tensor]) -> Tensor:
     """Return ½ E Σ (σ_j ∂_j ln r)² (M,) over rows (M, n, d) of both sides, with σ the scales of their noise.
 
-    r is the density ratio of Gaussian `codes` of the rows: ln r = ½ (q_x + q_y − q) and a constant, with the squared
-    Mahalanobis norms q.
+    r is the density ratio of the Gaussian of `codes` of the rows.
     """
-    centre = [side.mean(dim=1, keepdim=True) for side in codes]
-    joint = covariance(torch.cat(codes, dim=2))
-    split = codes[0].shape[2]
-    weight = -torch.linalg.pinv(joint)
-    weight[:, :split, :split] += torch.linalg.pinv(joint[:, :split, :split])
-    weight[:, split:, split:] += torch.linalg.pinv(joint[:, split:, split:])
-    total = torch.zeros(len(joint), dtype=torch.float64, device=joint.device)
-    rows = pair[0].shape[1]
+    rows, total = pair[0].shape[1], torch.zeros(len(pair[0]), dtype=torch.float64, device=pair[0].device)
     for piece in zip(*(torch.split(side, CHUNK, dim=1) for side in pair), strict=True):
         inputs = tuple(side.detach().requires_grad_() for side in piece)
         found, _ = flows(inputs)
-        centred = torch.cat([side - middle for side, middle in zip(found, centre, strict=True)], dim=2)
-        ratio = (centred @ weight * centred).sum() / 2
-        for slope, scale in zip(torch.autograd.grad(ratio, inputs), noise, strict=True):
+        slopes = torch.autograd.grad(gaussian_pointwise(found, codes).sum(), inputs)
+        for slope, scale in zip(slopes, noise, strict=True):
             total += (slope * scale).square().sum(dim=(1, 2)) / (2 * rows)
     return total

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .couplings import Layout, move_given
 from .flow_method import first_logits
-from .flows import Layout, StackedFlow, move_given
+from .flows import StackedFlow
 from .stack import StackedMLP, silu
 
 _PACE = 10.0  # of log-scales, which go from 0 to that of the noise

@@ -4,7 +4,7 @@ import pytest
 import torch
 from normflows.utils.splines import unconstrained_rational_quadratic_spline
 
-from mibench.estimators.flows import BOUND, spline
+from mibench.estimators.splines import BOUND, spline
 
 REPLICATES, ROWS, DIM, BINS = 20, 256, 5, 8
 

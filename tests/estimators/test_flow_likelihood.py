@@ -8,10 +8,11 @@ import torch
 import mibench
 from mibench.errors import MibenchError, SpecError
 from mibench.estimators.conditional_flow import ConditionalFlow
+from mibench.estimators.couplings import Layout
 from mibench.estimators.flow_densities import FlowDensities
 from mibench.estimators.flow_doe import FlowDoE
-from mibench.estimators.flow_likelihood import FlowDensity, normal_cost
-from mibench.estimators.flows import Layout
+from mibench.estimators.flow_likelihood import FlowDensity
+from mibench.estimators.gaussian_heads import ConditionalGaussian
 from mibench.estimators.stack import torch_generators
 
 METHODS = (FlowDensities, FlowDoE)
@@ -91,7 +92,9 @@ class TestConditionalFlow:
         noise = torch.randn(fitted[1].shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
         for row in range(3):
             codes, change = flow((x[:, row : row + 1].expand(-1, grid.shape[1], -1), grid))
-            density = (change - normal_cost(codes, (fitted[0], fitted[1] + noise)) - math.log(2 * math.pi) / 2).exp()
+            density = (
+                change - ConditionalGaussian().costs(codes, (fitted[0], fitted[1] + noise)) - math.log(2 * math.pi) / 2
+            ).exp()
             assert torch.allclose(density.sum(dim=1) / 2000, torch.ones(2, dtype=torch.float64), atol=2e-3)
 
     @pytest.mark.parametrize("dims", [(1, 1), (2, 1), (2, 3)])

@@ -8,17 +8,9 @@ import torch
 from normflows.utils.splines import unconstrained_rational_quadratic_spline
 from scipy import stats
 
-from mibench.estimators.flows import (
-    BOUND,
-    Coupling,
-    Layout,
-    MarginalSplines,
-    Mixing,
-    StackedFlow,
-    knot_logits,
-    normal_quantiles,
-    spline,
-)
+from mibench.estimators.couplings import Coupling, Layout, MixedCouplings, Mixings
+from mibench.estimators.flows import StackedFlow
+from mibench.estimators.splines import BOUND, MarginalSplines, knot_logits, normal_quantiles, spline
 from mibench.estimators.stack import torch_generators
 
 KINDS = ("affine", "spline")
@@ -48,16 +40,29 @@ def bent_flow(dim, kind, couplings=4, amount=0.25):
     return bent(StackedFlow(logits, layout(kind, couplings), torch_generators(range(MEMBERS))), amount)
 
 
-class Layers(torch.nn.Module):
+class Rows(torch.nn.Module):
     """One layer as a map of rows (R, B, d)."""
 
     def __init__(self, layer):
         super().__init__()
-        self.layers = [layer]
+        self.layer = layer
 
     def forward(self, x):
-        codes, parts = self.layers[0](x.mT)
+        codes, parts = self.layer(x.mT)
         return codes.mT, parts.sum(dim=1)
+
+
+class Mixed(torch.nn.Module):
+    """Two mixings, from one order of coordinates to another and back."""
+
+    def __init__(self, dim):
+        super().__init__()
+        places = list(range(dim))
+        self.mixings = Mixings(MEMBERS, [places, places[::-1], places])
+
+    def forward(self, x):
+        (one, two), log_det = self.mixings()
+        return two @ one @ x, log_det[:, None].expand(-1, -1, x.shape[2])
 
 
 def built(name, dim):
@@ -66,22 +71,21 @@ def built(name, dim):
     if index == "flow":
         return bent_flow(dim, kind)
     if kind == "splines":
-        return Layers(bent(MarginalSplines(torch.zeros(MEMBERS, 25, dim))))
-    if kind == "mixing":
-        return Layers(bent(Mixing(MEMBERS, dim)))
-    return Layers(bent(Coupling(dim, int(index), layout(kind), torch_generators(range(MEMBERS)))))
+        return Rows(bent(MarginalSplines(torch.zeros(MEMBERS, 25, dim))))
+    if kind == "mixings":
+        return Rows(bent(Mixed(dim)))
+    return Rows(bent(Coupling(dim, int(index), layout(kind), torch_generators(range(MEMBERS)))))
 
 
-ALONE = ("splines", "mixing", *(f"{kind} flow" for kind in KINDS))
-SPLITS = tuple(f"{kind} {index}" for kind in KINDS for index in range(4))
+ALONE = ("splines", *(f"{kind} flow" for kind in KINDS))
+SPLITS = ("mixings", *(f"{kind} {index}" for kind in KINDS for index in range(4)))
 MAPS = [(name, dim) for dim in (1, 2, 3, 5) for name in (ALONE if dim == 1 else ALONE + SPLITS)]
 
 
-def bisected(layer, codes):
-    """The x (R, d, B) that a layer maps to these codes, but for a mixing, by halving of intervals."""
+def bisected(layer, codes, kept=0):
+    """The x (R, d, B) that a layer which keeps the first of them maps to these codes, by halving of intervals."""
     low, high = torch.full_like(codes, -1e4), torch.full_like(codes, 1e4)
-    for kept in getattr(layer, "kept", []):
-        low[:, kept], high[:, kept] = codes[:, kept], codes[:, kept]
+    low[:, :kept], high[:, :kept] = codes[:, :kept], codes[:, :kept]
     for _ in range(70):
         middle = (low + high) / 2
         above = layer(middle)[0] > codes
@@ -89,15 +93,25 @@ def bisected(layer, codes):
     return (low + high) / 2
 
 
-def inverted(flow, codes):
+def unmixed(couplings, codes):
+    """The x (R, d, B) that couplings and mixings map to these codes."""
+    matrices, _ = couplings.mixings()
+    for coupling, matrix in reversed(list(zip(couplings.couplings, matrices, strict=True))):
+        codes = bisected(coupling, torch.linalg.solve(matrix, codes), len(coupling.kept))
+    return codes[:, np.argsort(couplings.first)]
+
+
+def inverted(layer, codes):
+    """The rows (R, B, d) that a flow or a layer of rows maps to these codes."""
     codes = codes.mT
-    for layer in reversed(list(flow.layers)):
-        if isinstance(layer, Mixing):
-            columns = layer(torch.eye(codes.shape[1], dtype=codes.dtype).expand(len(codes), -1, -1))[0]
-            codes = torch.linalg.solve(columns, codes)
-        else:
-            codes = bisected(layer, codes)
-    return codes.mT
+    if isinstance(layer, StackedFlow):
+        if layer.coupled:
+            codes = unmixed(layer.couplings, bisected(layer.last, codes))
+        return bisected(layer.first, codes).mT
+    if isinstance(layer.layer, Mixed):
+        (one, two), _ = layer.layer.mixings()
+        return torch.linalg.solve(two @ one, codes).mT
+    return bisected(layer.layer, codes, len(getattr(layer.layer, "kept", []))).mT
 
 
 class TestSpline:
@@ -191,13 +205,23 @@ class TestCoupling:
         x = torch.randn(MEMBERS, 5, 1, dtype=torch.double)
         jacobian = torch.autograd.functional.jacobian(lambda x: coupling(x)[0], x)
         codes, log_slope = coupling(x)
+        stay = len(coupling.kept)
         assert sorted(coupling.kept + coupling.moved) == list(range(5))
-        assert torch.equal(codes[:, coupling.kept], x[:, coupling.kept])
+        assert torch.equal(codes[:, :stay], x[:, :stay])
         for member in range(MEMBERS):
-            own = jacobian[member, :, 0, member, :, 0]
-            among = own[coupling.moved][:, coupling.moved]
-            assert torch.allclose(among, log_slope[member, :, 0].exp().diag(), atol=1e-12)
-            assert (own[coupling.moved][:, coupling.kept].abs() > 1e-6).all()
+            own = jacobian[member, stay:, 0, member, :, 0]
+            assert torch.allclose(own[:, stay:], log_slope[member, :, 0].exp().diag(), atol=1e-12)
+            assert (own[:, :stay].abs() > 1e-6).all()
+
+    @pytest.mark.parametrize("dim", [1, 3])
+    def test_moves_by_what_is_given_too(self, dim):
+        coupling = bent(Coupling(dim, 0, layout("affine"), torch_generators(range(MEMBERS)), given=2))
+        x, given = (torch.randn(MEMBERS, k, 7, dtype=torch.double) for k in (dim, 2))
+        stay = len(coupling.kept)
+        assert stay == dim // 2
+        assert torch.equal(coupling(x, given)[0][:, :stay], x[:, :stay])
+        assert (coupling(x, given)[0][:, stay:] - coupling(x, given + 1)[0][:, stay:]).abs().min() > 1e-6
+        assert torch.allclose(bisected(lambda x: coupling(x, given), coupling(x, given)[0], stay), x, atol=1e-9)
 
     @pytest.mark.parametrize("dim", [2, 3, 6, 9])
     def test_every_two_coordinates_are_parted_by_one_of_a_cycle(self, dim):
@@ -225,18 +249,33 @@ class TestStart:
         assert torch.allclose(codes, data - 3, atol=1e-9)
         assert log_det.abs().max() < 1e-9
 
-    def test_one_dimension_has_no_coupling(self):
-        assert [type(layer) for layer in bent_flow(1, "affine").layers] == [MarginalSplines]
-        assert [type(layer) for layer in bent_flow(2, "affine", 0).layers] == [MarginalSplines]
-        expected = [MarginalSplines, *[Coupling, Mixing] * 2, MarginalSplines]
-        assert [type(layer) for layer in bent_flow(2, "affine", 2).layers] == expected
+    @pytest.mark.parametrize(("dim", "couplings", "coupled"), [(1, 4, False), (2, 0, False), (2, 2, True)])
+    def test_one_dimension_has_no_coupling(self, dim, couplings, coupled):
+        flow = bent_flow(dim, "affine", couplings)
+        assert flow.coupled == coupled
+        assert [name for name, _ in flow.named_children()] == ["first", "couplings", "last"][: 3 if coupled else 1]
+        assert not coupled or len(flow.couplings.couplings) == couplings
 
-    def test_mixing_is_a_product_of_triangles(self):
-        mixing = bent(Mixing(1, 4))
-        matrix = mixing(torch.eye(4, dtype=torch.double)[None])[0][0]
-        factors, scales = mixing.factors[0], mixing.factors[0].diagonal().exp()
-        lower, upper = factors.tril(-1) + torch.eye(4), factors.triu(1) + scales.diag()
-        assert torch.allclose(matrix, lower @ upper)
+    @pytest.mark.parametrize("count", [0, 1, 3])
+    def test_couplings_and_mixings_begin_at_the_identity(self, count):
+        couplings = MixedCouplings(5, count, layout("spline"), torch_generators(range(MEMBERS))).double()
+        x = torch.randn(MEMBERS, 5, 9, dtype=torch.double)
+        codes, log_det = couplings(x)
+        assert torch.allclose(codes, x, atol=1e-12)
+        assert torch.allclose(log_det, torch.zeros_like(log_det), atol=1e-12)
+
+    def test_mixings_are_products_of_triangles_between_orders(self):
+        orders = [[2, 0, 3, 1], [1, 3, 0, 2], [0, 1, 2, 3]]
+        mixings = bent(Mixings(1, orders))
+        matrices, _ = mixings()
+        for matrix, factors, old, new in zip(matrices, mixings.factors[0], orders, orders[1:], strict=False):
+            lower, upper = factors.tril(-1) + torch.eye(4), factors.triu(1) + factors.diagonal().exp().diag()
+            assert torch.allclose(matrix[0], (lower @ upper)[new][:, old])
+
+    def test_one_coordinate_is_not_mixed(self):
+        mixings = Mixings(MEMBERS, [[0], [0]])
+        assert not mixings.factors.requires_grad
+        assert torch.equal(mixings()[0][0], torch.ones(MEMBERS, 1, 1))
 
 
 LAWS = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mibench.errors import SpecError
-from mibench.estimators.flows import Layout
+from mibench.estimators.couplings import Layout
 from mibench.estimators.image_flow_gaussian import ImageFlowGaussian
 from mibench.estimators.multiscale import MultiscaleFlow, Scale
 from mibench.estimators.stack import torch_generators
