@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 SOME := oracle,zero,gaussian_fit,histogram,kde,ksg,copula_ksg,kl,wkl,lnc,mixed_ksg,mine,nwj,infonce,smile,doe,flow_gaussian,ae
 
-.PHONY: run test lint bench peers clean
+.PHONY: run test lint faults bench peers clean
 
 run: $(INSTALLED)
 	$(BIN)/mibench run --task all --estimator oracle,gaussian_fit,ksg --profile smoke; code=$$?; [ $$code -eq 0 ] || [ $$code -eq 3 ]
@@ -18,6 +18,9 @@ test: $(INSTALLED) lint
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy mibench tasks estimators leaderboard
+
+faults: $(INSTALLED)
+	MIBENCH_KILLS=100 $(BIN)/python -m pytest tests/faults
 
 bench: $(INSTALLED)
 	$(BIN)/python -m pytest tests/benchmarks

@@ -18,7 +18,7 @@ from .columns import Index
 from .kde import KDE
 from .principal_axes import principal_components
 from .same_law import same_law
-from .training import in_stacks
+from .training import in_stacks, warm_up_training
 from .wrapper import Wrapper
 
 _LEAST_ROWS = 20
@@ -93,8 +93,8 @@ class Compression(Wrapper):
         return self.base.unsupported(n, *code_shapes)
 
     def warm_up(self, device: str) -> None:
-        """Warm up torch, and `base`."""
-        torch.zeros(1, device=device).exp()
+        """Warm up training, and `base`."""
+        warm_up_training(device)
         super().warm_up(device)
 
     def estimate_batch(self, x: Array, y: Array, seeds: Sequence[int], device: str) -> list[Estimate]:

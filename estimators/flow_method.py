@@ -15,7 +15,7 @@ from .checks import above, at_least, at_most, below, one_of
 from .couplings import Layout
 from .gaussian_heads import Codes
 from .splines import BOUND, knot_logits, normal_quantiles, spline
-from .training import Minibatches, Training, take, train
+from .training import Minibatches, Training, take, train, warm_up_training
 
 CODED_VALUES = 2**18  # numbers coded at a time without gradient: splines need some hundred times their memory
 COVARIANCE_ROWS = 1024  # that score the rows held out, the same at each check, or more in many dimensions
@@ -131,6 +131,10 @@ class FlowMethod(BatchEstimator):
         at_most(100, bins=self.bins)
         above(0, learning_rate=self.learning_rate, held_out=self.held_out)
         below(1, held_out=self.held_out, averaging=self.averaging)
+
+    def warm_up(self, device: str) -> None:
+        """Warm up training."""
+        warm_up_training(device)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Take vectors only, and enough rows for the covariance of both sides."""

@@ -22,7 +22,7 @@ from .critics import CRITICS, Critic
 from .pointwise import PointwiseMean, PointwiseMI
 from .stack import torch_generators
 from .standardise import Standardiser, is_image
-from .training import Minibatches, Training, in_stacks, take, train
+from .training import Minibatches, Training, in_stacks, take, train, warm_up_training
 
 _VALIDATION_PAIRS = 2**14
 
@@ -117,6 +117,10 @@ class NeuralBound(BatchEstimator):
     def fit_map(self, x: Array, y: Array, images: Sequence[bool]) -> Standardiser:
         """Return the map of both sides to what the critic sees, fitted to training rows (n, ...) of both."""
         return Standardiser.fit(x, y, images, self.joint)
+
+    def warm_up(self, device: str) -> None:
+        """Warm up training."""
+        warm_up_training(device)
 
     def unsupported(self, n: int, x_shape: Shape, y_shape: Shape) -> str:
         """Ask for enough rows that each of the three parts holds a product pair."""

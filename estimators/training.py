@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .columns import Index
-from .parallel import together
+from .parallel import threads, together
 
 Result = TypeVar("Result")
 
@@ -185,23 +185,30 @@ def _compact(
         state.update({key: value[places] for key, value in state.items() if value.ndim and len(value) == size})
 
 
+def warm_up_training(device: str) -> None:
+    """Take a step, as the first one of a process loads a second's worth of torch."""
+    parameter = nn.Parameter(torch.zeros(1, device=device))
+    optimiser = torch.optim.Adam([parameter], fused=True)
+    torch.autograd.backward(nn.functional.silu(parameter).sum())
+    optimiser.step()
+
+
 def in_stacks(work: Callable[[Index], list[Result]], count: int, networks: int, device: str) -> list[Result]:
     """Return ``work(part)`` of parts of the replicates 0 … count, one after the other, that train `networks` each.
 
-    A GPU takes them all as one stack; a CPU takes stacks of no more than 8 networks, equally many on each core.
+    A GPU takes them all as one stack; a CPU an even number of stacks of no more than 8 networks, each on one thread,
+    so that what is found does not depend on how many threads there are.
     """
-    workers = 1 if device != "cpu" else torch.get_num_threads()
-    stacks = 1 if device != "cpu" else workers * math.ceil(count * networks / (_STACK * workers))
-    parts = np.array_split(np.arange(count), min(stacks, count))
-    if len(parts) == 1:
-        return work(parts[0])
+    if device != "cpu":
+        return work(np.arange(count))
+    parts = np.array_split(np.arange(count), min(count, 2 * math.ceil(count * networks / (2 * _STACK))))
 
     def alone(part: Index) -> list[Result]:
         torch.set_num_threads(1)  # of this thread
         return work(part)
 
     with one_thread():
-        return [result for results in together(alone, parts, workers) for result in results]
+        return [result for results in together(alone, parts, threads()) for result in results]
 
 
 @contextmanager

@@ -83,5 +83,5 @@ def run(
 
     planned = Run(Options(tasks, estimators, n_samples, replicates, **options))
     with ConsoleReporter(planned) if progress else Silent() as reporter:
-        planned.execute(reporter.on_cell)
+        planned.execute(reporter.on_cell, reporter.on_interrupt)
     return Results(planned.store, planned.keys)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mibench import cli_estimate, cli_info, cli_run, cli_sample, cli_show
+from mibench import cli_estimate, cli_info, cli_run, cli_sample, cli_show, cli_verify
 from mibench.errors import MibenchError
 
 EXIT_USAGE = 2
@@ -33,6 +33,7 @@ def make_app() -> typer.Typer:
     app.command("sample")(cli_sample.sample)
     app.command("plan")(cli_run.plan)
     app.command("run")(cli_run.run)
+    app.command("verify")(cli_verify.verify)
     for entry in entry_points(group="mibench.commands"):
         try:
             app.command(entry.name)(entry.load())

@@ -125,7 +125,7 @@ def _execute(run: Run, store: str) -> None:
 
     try:
         with ConsoleReporter(run) as reporter:
-            run.execute(reporter.on_cell)
+            run.execute(reporter.on_cell, reporter.on_interrupt)
     except KeyboardInterrupt:
         typer.echo(f"interrupted; what was done is in {store}, and the same command goes on from there", err=True)
         raise typer.Exit(130) from None

@@ -10,9 +10,10 @@ from typing import Any
 
 from mibench import provenance, registry
 from mibench.errors import MibenchError
-from mibench.executor import Limits, LocalExecutor
+from mibench.executor import LocalExecutor, OnInterrupt, tell_nobody
 from mibench.job import Job
 from mibench.plan import Cell, Plan, make_plan, sizes
+from mibench.process import Limits
 from mibench.record import Outcome, Record
 from mibench.seeding import check_seed
 from mibench.selection import select_estimators, select_tasks
@@ -78,23 +79,24 @@ class Run:
             retry=options.retry,
             force=options.force,
         )
-        wanted = options.jobs or (1 if "cuda" in devices else _cores())
+        wanted = options.jobs or (1 if "cuda" in devices else cores())
         self.workers = max(1, min(wanted, len(self.plan.to_do)))
-        self.threads = max(1, _cores() // self.workers)
+        self.threads = max(1, cores() // self.workers)
 
     @property
     def keys(self) -> list[str]:
         """The keys of all records of the run, computed or not."""
         return [key for cell in self.plan.cells for key in cell.keys]
 
-    def execute(self, on_cell: OnCell) -> None:
+    def execute(self, on_cell: OnCell, on_interrupt: OnInterrupt = tell_nobody) -> None:
         """Compute what is to be done; each cell's records are committed when they arrive.
 
-        Whatever ends the run early, Ctrl-C included, loses the cells that were under way and nothing else.
+        The first Ctrl-C lets the cells under way end, whose number `on_interrupt` is told; the second, as anything else
+        that ends the run early, loses them, and nothing else.
         """
         limits = Limits(self._options.timeout, self._options.memory)
         pool = EXECUTORS[self._options.executor](self.workers, self.threads, limits)
-        with contextlib.closing(pool.run([self._job(cell) for cell in self.plan.to_do])) as results:
+        with contextlib.closing(pool.run([self._job(cell) for cell in self.plan.to_do], on_interrupt)) as results:
             for index, outcomes in results:
                 cell = self.plan.to_do[index]
                 records = _records(cell, outcomes, self.threads)
@@ -102,11 +104,21 @@ class Run:
                 on_cell(cell, records)
 
     def _job(self, cell: Cell) -> Job:
-        options, names = self._options, (cell.task.name, cell.estimator.name)
-        return Job(*names, cell.n_samples, cell.replicates, cell.seed, options.device, options.solo, self._plugins)
+        return Job(
+            cell.task.name,
+            cell.estimator.name,
+            cell.n_samples,
+            cell.replicates,
+            cell.seed,
+            self._options.device,
+            self._options.solo,
+            self._plugins,
+            self._options.memory,
+        )
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -1,5 +1,6 @@
 """What is sent to a worker process, and how it computes a cell; text and numbers alone cross the pipe."""
 
+import importlib
 import json
 import math
 import time
@@ -12,10 +13,11 @@ import numpy as np
 from mibench import registry
 from mibench.distribution import Array
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
-from mibench.memory import PeakMeter
+from mibench.memory import PeakMeter, limit_allocator
 from mibench.provenance import now
 from mibench.record import Outcome
 from mibench.seeding import derive_seed
+from mibench.surroundings import seed_everything
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Job:
     device: str
     solo: bool
     plugins: tuple[str, ...]
+    memory_mb: float | None = None
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,12 @@ def prepare(job: Job) -> NamedEstimator:
     registry.load_plugins(job.plugins)
     draw_replicates(job.task, job.n_samples, job.replicates)
     estimator = registry.estimator(job.estimator)
-    estimator.method.warm_up(estimator.resolve_device(job.device))
+    if any(b"torch" in file.read_bytes() for file in registry.source_files(estimator.method)):
+        importlib.import_module("torch")  # before the first cell, as only what is there can be seeded
+    device = estimator.resolve_device(job.device)
+    if device == "cuda" and job.memory_mb:
+        limit_allocator(job.memory_mb)
+    estimator.method.warm_up(device)
     return estimator
 
 
@@ -88,6 +96,7 @@ def _attempt(estimator: NamedEstimator, job: Job, data: Data, chosen: list[int])
     device = estimator.resolve_device(job.device)
     started_at = now()
     seeds = [derive_seed("estimator", job.seed, job.replicates[one]) for one in chosen]
+    seed_everything(seeds[0])
     x, y = data.x[chosen], data.y[chosen]  # copies, so that a method that writes on them harms no other
     pointwise = None if data.pointwise_mi is None else data.pointwise_mi[chosen[0]]
     try:

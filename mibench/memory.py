@@ -1,15 +1,20 @@
-"""How much memory a call takes, and the watch that ends a worker which takes too much or has lost its parent."""
+"""How much memory processes take, what they have started, and how all of it is ended."""
 
+import contextlib
+import ctypes
 import os
+import signal
+import sys
 import threading
 from types import TracebackType
 from typing import Self
 
 import psutil
 
-EXIT_OUT_OF_MEMORY = 87
 _INTERVAL = 0.02  # seconds between two looks
 _MB = 2.0**20
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_ROUNDS = 20  # of killing processes that start others meanwhile
 
 _process = psutil.Process()
 
@@ -22,6 +27,19 @@ class _Seen:
 
 def _resident() -> int:
     return int(_process.memory_info().rss)
+
+
+def resident_mb(pid: int, with_children: bool = False) -> float:
+    """Return the resident memory of a process, in MB, and that of what it started, shared pages left out; 0 if gone."""
+    total = 0.0
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        total = process.memory_info().rss
+        for child in process.children(recursive=True) if with_children else ():
+            with contextlib.suppress(psutil.Error):
+                info = child.memory_info()
+                total += info.rss - getattr(info, "shared", 0)
+    return total / _MB
 
 
 class PeakMeter:
@@ -58,25 +76,57 @@ class PeakMeter:
             self.peak_mb = (max(_Seen.peak, _resident()) - self._before) / _MB
 
 
-def _end(code: int) -> None:
-    """Leave at once, and take along what the estimator started."""
-    for child in _process.children(recursive=True):
-        child.kill()
-    os._exit(code)
+def limit_allocator(memory_mb: float) -> None:
+    """Have torch allocate no more than this on the GPU."""
+    import torch
+
+    total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    torch.cuda.set_per_process_memory_fraction(min(1.0, memory_mb * _MB / total))
 
 
-def watch(limit_mb: float | None) -> None:
-    """Look at this process from a thread: follow its peak, and end it above the limit or without its parent."""
+def adopt_orphans() -> None:
+    """Have what descends from this process become its child when its own parent ends, so that none gets away."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def has_children() -> bool:
+    """Return whether anything that this process started is still there."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass  # what has ended, and nobody has waited for
+        return True
+    return False
+
+
+def kill_tree(pid: int) -> None:
+    """Kill a process and all that it started, whatever process group or session that is in."""
+    with contextlib.suppress(psutil.Error):
+        process = psutil.Process(pid)
+        process.suspend()  # alive, it takes in the orphans of those that are killed
+        for _ in range(_ROUNDS):
+            children = process.children(recursive=True)
+            for child in children:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+            psutil.wait_procs(children, timeout=0.2)
+            if not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]:
+                break
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def watch() -> None:
+    """Look at this process from a thread: follow its peak memory, and end it once its parent is gone."""
     parent = os.getppid()
 
     def look() -> None:
         pause = threading.Event()
         while not pause.wait(_INTERVAL):
-            resident = _resident()
-            _Seen.peak = max(_Seen.peak, resident)
-            if limit_mb is not None and resident > limit_mb * _MB:
-                _end(EXIT_OUT_OF_MEMORY)
+            _Seen.peak = max(_Seen.peak, _resident())
             if os.getppid() != parent:
-                _end(1)
+                for child in _process.children(recursive=True):
+                    child.kill()
+                os._exit(1)
 
     threading.Thread(target=look, daemon=True).start()

@@ -23,6 +23,9 @@ class Reporter(Protocol):
     def on_cell(self, cell: Cell, records: list[Record]) -> None:
         """Note a cell that ended."""
 
+    def on_interrupt(self, under_way: int) -> None:
+        """Note that the run ends after the cells under way."""
+
 
 class Silent:
     """Tells nothing."""
@@ -34,6 +37,9 @@ class Silent:
         pass
 
     def on_cell(self, cell: Cell, records: list[Record]) -> None:
+        """Say nothing."""
+
+    def on_interrupt(self, under_way: int) -> None:
         """Say nothing."""
 
 
@@ -76,6 +82,11 @@ class ConsoleReporter:
             self._bar.update(self._line, completed=number, eta=self._eta())
         else:
             self._console.print(f"{line}  {self._eta()}", markup=False)
+
+    def on_interrupt(self, under_way: int) -> None:
+        """Print what is waited for."""
+        cells = f"{under_way} cell{'s' if under_way != 1 else ''}"
+        self._console.print(f"interrupted; {cells} under way will be finished and stored; Ctrl-C again stops now")
 
     def _eta(self) -> str:
         if not self._left:

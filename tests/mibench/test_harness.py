@@ -202,21 +202,6 @@ def test_killed_runs_end_as_an_uninterrupted_one(tmp_path, cli):
     assert not killed.duplicated(["task", "estimator", "n_samples", "replicate"]).any()
 
 
-def test_ctrl_c_loses_nothing_and_leaves_no_process(tmp_path, plugin):
-    command = [sys.executable, "-m", "mibench.cli", "run", "-t", TASK, "-e", "plain,sleeps", "--plugin", str(plugin)]
-    sizes = ["--samples", "50", "--replicates", "2", "--store", "s.db", "--jobs", "2"]
-    run = subprocess.Popen([*command, *sizes], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True)
-    while "plain" not in run.stderr.readline():
-        assert run.poll() is None
-    workers = psutil.Process(run.pid).children()
-    assert workers
-    os.killpg(run.pid, signal.SIGINT)
-    assert run.wait(timeout=20) == 130
-    assert "the same command goes on" in run.stderr.read()
-    assert list(Store.open(tmp_path / "s.db").to_frame().estimator) == ["plain", "plain"]
-    assert not psutil.wait_procs(workers, timeout=5)[1]
-
-
 def test_workers_end_with_a_parent_that_is_killed(tmp_path, plugin):
     command = [sys.executable, "-m", "mibench.cli", "run", "-t", TASK, "-e", "plain,sleeps", "--plugin", str(plugin)]
     sizes = ["--samples", "50", "--replicates", "1", "--store", "s.db", "--jobs", "2"]

@@ -1,0 +1,111 @@
+"""Whether stored estimates come out again: computations of a store, picked at random, done once more and compared."""
+
+import contextlib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mibench import registry
+from mibench.errors import MibenchError
+from mibench.executor import LocalExecutor
+from mibench.job import Job
+from mibench.process import Limits
+from mibench.record import Outcome
+from mibench.store import Store
+
+GPU_TOLERANCE = 1e-3  # nats; sums on a GPU have no fixed order
+_CALL = ("task", "estimator", "n_samples", "seed", "device", "started_at", "batch")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of one stored estimate: "same", "differs", "failed" or "changed".
+
+    That is, it came out again, otherwise, or not at all; or it was not tried, as its call cannot be made again.
+    """
+
+    task: str
+    estimator: str
+    n_samples: int
+    replicate: int
+    verdict: str
+    stored: float
+    found: float | None = None
+    message: str = ""
+
+
+def verify(
+    store: Store, sample: int = 20, *, seed: int = 0, workers: int = 1, threads: int = 1, plugins: Sequence[str] = ()
+) -> Iterator[list[Verdict]]:
+    """Compute `sample` of the estimates in a store again; yield a verdict on each, call by call.
+
+    The replicates that were computed in one call are again: a sum over a stack may differ in its last digit from that
+    of a single one. On a CPU "same" is bit by bit, on a GPU within `GPU_TOLERANCE` nats.
+    """
+    calls = _pick(store, sample, seed)
+    reasons = [_why_not(call) for call in calls]
+    for call, reason in zip(calls, reasons, strict=True):
+        if reason:
+            yield [_verdict(row, "changed", message=reason) for row in call]
+    left = [call for call, reason in zip(calls, reasons, strict=True) if not reason]
+    jobs = [_job(call, tuple(plugins)) for call in left]
+    pool = LocalExecutor(max(1, min(workers, len(jobs))), threads, Limits())
+    with contextlib.closing(pool.run(jobs)) as results:
+        for place, outcomes in results:
+            yield [_compare(row, outcome) for row, outcome in zip(left[place], outcomes, strict=True)]
+
+
+def _pick(store: Store, sample: int, seed: int) -> list[list[dict[str, Any]]]:
+    """Return the calls, as rows of the store, that hold `sample` estimates drawn at random."""
+    frame = store.to_frame()
+    frame = frame[frame.status == "ok"]
+    if frame.empty:
+        raise MibenchError(f"the store {store.name} holds no estimate to verify")
+    chosen = random.Random(seed).sample(range(len(frame)), min(sample, len(frame)))
+    rows = frame.iloc[sorted(chosen)]
+    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for _, row in rows.iterrows():
+        same = frame
+        for column in _CALL:
+            same = same[same[column] == row[column]]
+        together: list[dict[str, Any]] = same.sort_values("replicate").to_dict("records")  # type: ignore[assignment]
+        place = next(place for place, other in enumerate(together) if other["replicate"] == row.replicate)
+        first = place - place % int(row.batch)
+        call = together[first : first + int(row.batch)]
+        found[(*(row[column] for column in _CALL), call[0]["replicate"])] = call
+    return list(found.values())
+
+
+def _why_not(call: list[dict[str, Any]]) -> str:
+    """Return why a call cannot be made again; an empty string where it can."""
+    row = call[0]
+    try:
+        task, estimator = registry.task(row["task"]), registry.estimator(row["estimator"])
+    except MibenchError as error:
+        raise MibenchError(f"{error}; give the file that defines it with --plugin") from None
+    if task.fingerprint != row["task_fingerprint"]:
+        return "the draws of its task have changed since"
+    if estimator.source_hash != row["estimator_source"]:
+        return "the code of its estimator has changed since"
+    return "" if len(call) == row["batch"] else "others of its call were computed again since"
+
+
+def _job(call: list[dict[str, Any]], plugins: tuple[str, ...]) -> Job:
+    first = call[0]
+    replicates = tuple(int(row["replicate"]) for row in call)
+    names = (first["task"], first["estimator"], int(first["n_samples"]))
+    return Job(*names, replicates, int(first["seed"]), first["device"], False, plugins)
+
+
+def _compare(row: dict[str, Any], outcome: Outcome) -> Verdict:
+    if outcome.estimate is None:
+        return _verdict(row, "failed", message=f"{outcome.status}: {outcome.message}")
+    tolerance = 0.0 if row["device"] == "cpu" else GPU_TOLERANCE
+    same = abs(outcome.estimate - row["estimate"]) <= tolerance
+    return _verdict(row, "same" if same else "differs", outcome.estimate)
+
+
+def _verdict(row: dict[str, Any], verdict: str, found: float | None = None, message: str = "") -> Verdict:
+    named = (str(row["task"]), str(row["estimator"]), int(row["n_samples"]), int(row["replicate"]))
+    return Verdict(*named, verdict, float(row["estimate"]), found, message)
