@@ -94,14 +94,14 @@ class Store:
         origins: dict[Any, int] = {}
         with self._connect() as connection:
             for values, group in _grouped(records, cell).items():
-                cell_id = intern(connection, CELLS, dict(zip(CELL, values, strict=True)))
-                latest = {record.replicate: record for record in group}.values()
-                for chunk in _chunks([record.replicate for record in latest]):
+                cell_id, new = intern(connection, CELLS, dict(zip(CELL, values, strict=True)))
+                latest = {record.replicate: record for record in group}
+                for chunk in _chunks([] if new else list(latest)):
                     taken = (RECORDS.c.cell == cell_id) & RECORDS.c.replicate.in_(chunk)
                     connection.execute(RECORDS.delete().where(taken))
-                for (made, told), alike in _grouped(latest, lambda record: (origin(record), call(record))).items():
+                for (made, told), alike in _grouped(latest.values(), lambda record: (origin(record), call(record))).items():
                     if made not in origins:
-                        origins[made] = intern(connection, ORIGINS, dict(zip(ORIGIN, made, strict=True)))
+                        origins[made], _ = intern(connection, ORIGINS, dict(zip(ORIGIN, made, strict=True)))
                     call_id = add_call(connection, origins[made], dict(zip(CALL, told, strict=True)))
                     rows = [{name: getattr(record, name) for name in REPLICATE} for record in alike]
                     connection.execute(RECORDS.insert(), [{"cell": cell_id, "call": call_id, **row} for row in rows])
@@ -113,7 +113,7 @@ class Store:
         for ids in self._ids(selection):
             query = sa.select(*columns).join(CALLS).where(_within(ids, selection)).order_by(RECORDS.c.cell)
             with self._connect() as connection:
-                for cell, rows in groupby(connection.execute(query), itemgetter(0)):
+                for cell, rows in groupby(connection.execute(query).yield_per(_CHUNK), itemgetter(0)):
                     yield ids[cell], {replicate: (status, solo) for _, replicate, status, solo in rows}
 
     def counts(self, selection: Selection) -> dict[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Generator
 from pathlib import Path
@@ -23,6 +24,8 @@ _REMEDIES = {
     "SQLITE_READONLY": "it or its folder may only be read; change that, or give another with --store",
     "SQLITE_CANTOPEN": "it or its folder cannot be opened; check who may read them, or give another with --store",
 }
+_PATIENCE = 10.0  # seconds to wait for another program's lock
+_LOG_BYTES = 2**17  # that SQLite needs beside a store to read it as others may write
 
 
 def sqlite_file(where: str | Path) -> Path | None:
@@ -50,11 +53,11 @@ def open_file(path: Path, create: bool) -> sa.Engine:
     if locked and create:
         raise MibenchError(f"the store {path} cannot be written: {locked[0]} is read-only; give another with --store")
     url = sa.URL.create("sqlite", database=str(path))
-    if locked:
-        # SQLite reads what a write-ahead log still holds only beside its files, which it can make where it may write
+    if not create and (locked or shutil.disk_usage(path.parent).free < _LOG_BYTES):
+        # no log can be made here: there is nothing to read in one, unless a run that is under way has made it
         flag = {"mode": "ro"} if _log(path).exists() else {"immutable": "1"}
         url = sa.URL.create("sqlite", database=path.resolve().as_uri(), query={**flag, "uri": "true"})
-    engine = sa.create_engine(url, connect_args={"isolation_level": "IMMEDIATE"})
+    engine = sa.create_engine(url, connect_args={"isolation_level": "IMMEDIATE", "timeout": _PATIENCE})
     sa.event.listen(engine, "connect", _configure)
     return engine
 

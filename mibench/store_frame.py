@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from mibench.record import COLUMNS
 from mibench.store_layout import CALLS, CELLS, ORIGINS, RECORDS
 
-_ROWS = 5_000  # at a time, so that they stay in the cache
+_ROWS = 200  # at a time: so few die young, which spares the garbage collector from looking at them
 _ORDER = ["task", "n_samples", "estimator"]
 
 
@@ -23,7 +23,7 @@ def frame(connection: sa.Connection, queries: Iterable[sa.Select[Any]]) -> pd.Da
 
     They are ordered by task, n, estimator and replicate; a number that is not known is NaN.
     """
-    records = _records(connection, queries)  # first: what they refer to is there, whoever writes meanwhile
+    records = _read(connection, queries, list(RECORDS.c))  # first: what they refer to is there, whoever writes meanwhile
     cells, calls, origins = (_table(connection, table) for table in (CELLS, CALLS, ORIGINS))
     calls = _beside(calls, origins.take(_positions(origins, calls.pop("origin"))))
     cell, call = _positions(cells, records.pop("cell")), _positions(calls, records.pop("call"))
@@ -44,24 +44,26 @@ def _positions(table: pd.DataFrame, ids: pd.Series[Any]) -> npt.NDArray[np.intp]
 
 def _table(connection: sa.Connection, table: sa.Table) -> pd.DataFrame:
     columns = [column for column in table.c if column.name != "key"]
-    rows = connection.execute(sa.select(*columns)).all()
-    return pd.DataFrame(rows, columns=[column.name for column in columns]).set_index("id")
+    return _read(connection, [sa.select(*columns)], columns).set_index("id")
 
 
-def _records(connection: sa.Connection, queries: Iterable[sa.Select[Any]]) -> pd.DataFrame:
-    copies: dict[str, str] = {}
-    parts: dict[str, list[Any]] = {column.name: [] for column in RECORDS.c}
+def _read(connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[sa.Column[Any]]) -> pd.DataFrame:
+    copies: dict[str | None, str | None] = {}
+    parts: dict[str, list[Any]] = {column.name: [] for column in columns}
     for query in queries:
         for rows in connection.execute(query).partitions(_ROWS):
-            for column, values in zip(RECORDS.c, zip(*rows, strict=True), strict=True):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
                 parts[column.name].append(_array(column, values, copies))
-    return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in RECORDS.c})
+    return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in columns})
 
 
-def _array(column: sa.Column[Any], values: Sequence[Any], copies: dict[str, str]) -> Any:
+def _array(column: sa.Column[Any], values: Sequence[Any], copies: dict[str | None, str | None]) -> Any:
     if isinstance(column.type, sa.Text):
         return [copies.setdefault(text, text) for text in values]
-    return np.array(values, dtype=float if isinstance(column.type, sa.Double) else np.int64)
+    if isinstance(column.type, sa.Boolean):
+        return np.array(values, dtype=bool)
+    known = not isinstance(column.type, sa.Double) and None not in values
+    return np.array(values, dtype=np.int64 if known else float)
 
 
 def _joined(column: sa.Column[Any], parts: list[Any]) -> Any:

@@ -95,11 +95,11 @@ def _version_of(connection: sa.Connection, name: str) -> int | None:
     return None
 
 
-def intern(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> int:
-    """Return the id of the row of `table` (cells or origins) that has these values, which is added where it lacks."""
+def intern(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> tuple[int, bool]:
+    """Return the id of the row of `table` (cells or origins) with these values, and whether it had to be added."""
     key = digest(values.values())
     found = connection.scalar(sa.select(table.c.id).where(table.c.key == key))
-    return int(_inserted(connection, table, {"key": key, **values}) if found is None else found)
+    return (_inserted(connection, table, {"key": key, **values}), True) if found is None else (int(found), False)
 
 
 def add_call(connection: sa.Connection, origin: int, values: Mapping[str, Any]) -> int:
@@ -108,6 +108,6 @@ def add_call(connection: sa.Connection, origin: int, values: Mapping[str, Any]) 
 
 
 def _inserted(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> int:
-    done = connection.execute(table.insert().values(**values))
+    done = connection.execute(table.insert(), values)
     assert done.inserted_primary_key is not None
     return int(done.inserted_primary_key[0])
