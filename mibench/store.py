@@ -99,7 +99,9 @@ class Store:
                 for chunk in _chunks([] if new else list(latest)):
                     taken = (RECORDS.c.cell == cell_id) & RECORDS.c.replicate.in_(chunk)
                     connection.execute(RECORDS.delete().where(taken))
-                for (made, told), alike in _grouped(latest.values(), lambda record: (origin(record), call(record))).items():
+                for (made, told), alike in _grouped(
+                    latest.values(), lambda record: (origin(record), call(record))
+                ).items():
                     if made not in origins:
                         origins[made], _ = intern(connection, ORIGINS, dict(zip(ORIGIN, made, strict=True)))
                     call_id = add_call(connection, origins[made], dict(zip(CALL, told, strict=True)))

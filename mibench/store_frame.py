@@ -23,7 +23,9 @@ def frame(connection: sa.Connection, queries: Iterable[sa.Select[Any]]) -> pd.Da
 
     They are ordered by task, n, estimator and replicate; a number that is not known is NaN.
     """
-    records = _read(connection, queries, list(RECORDS.c))  # first: what they refer to is there, whoever writes meanwhile
+    records = _read(
+        connection, queries, list(RECORDS.c)
+    )  # first: what they refer to is there, whoever writes meanwhile
     cells, calls, origins = (_table(connection, table) for table in (CELLS, CALLS, ORIGINS))
     calls = _beside(calls, origins.take(_positions(origins, calls.pop("origin"))))
     cell, call = _positions(cells, records.pop("cell")), _positions(calls, records.pop("call"))
@@ -47,7 +49,9 @@ def _table(connection: sa.Connection, table: sa.Table) -> pd.DataFrame:
     return _read(connection, [sa.select(*columns)], columns).set_index("id")
 
 
-def _read(connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[sa.Column[Any]]) -> pd.DataFrame:
+def _read(
+    connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[sa.Column[Any]]
+) -> pd.DataFrame:
     copies: dict[str | None, str | None] = {}
     parts: dict[str, list[Any]] = {column.name: [] for column in columns}
     for query in queries:

@@ -16,7 +16,10 @@ from mibench.store import Store
 from mibench.store_layout import CALL, CALLS, CELLS, ORIGIN, ORIGINS, RECORDS, REPLICATE
 
 VERSIONS = '{"python": "3.11.7", "numpy": "2.4.1", "scipy": "1.17.0", "torch": "2.10.0", "numba": "0.63.1"}'
-SHAPES = {"1 000 cells x 1 000": (1_000, 1, 1_000), "33 000 cells x 30": (1_000, 33, 30)}  # tasks, estimators, replicates
+SHAPES = {
+    "1 000 cells x 1 000": (1_000, 1, 1_000),
+    "33 000 cells x 30": (1_000, 33, 30),
+}  # tasks, estimators, replicates
 
 
 @cache

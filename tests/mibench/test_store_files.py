@@ -18,7 +18,9 @@ from mibench.store import Store
 
 NOBODY = 65534
 PNG = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + bytes(2000)
-FIRST_VERSION = "key VARCHAR(40) PRIMARY KEY, task TEXT, task_fingerprint TEXT, estimator_source TEXT, schema_version INT"
+FIRST_VERSION = (
+    "key VARCHAR(40) PRIMARY KEY, task TEXT, task_fingerprint TEXT, estimator_source TEXT, schema_version INT"
+)
 
 
 def database(path, *statements):
@@ -236,7 +238,7 @@ ON_A_SMALL_DISK = """
 set -e
 mount -t tmpfs -o size=400k tmpfs disk
 run() {
-    "$MIBENCH" run -t "$TASKS" -e wordy --plugin wordy.py --samples 50 --replicates 30 --jobs 1 --store disk/s.db 2> "$1"
+    "$MIBENCH" run -t "$TASKS" -e wordy --plugin wordy.py --samples 50 --replicates 30 --store disk/s.db 2> "$1"
 }
 code=0; run full.txt || code=$?
 [ $code -eq 2 ]
@@ -254,10 +256,12 @@ def wordy(x, y):
 """
 
 
-@pytest.mark.skipif(
-    not shutil.which("unshare") or subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0,
-    reason="no disk can be mounted",
-)
+def can_mount():
+    command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    return shutil.which("unshare") and subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="no disk can be mounted")
 def test_a_run_goes_on_when_a_full_disk_has_space_again(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "wordy.py").write_text(WORDY)
