@@ -5,35 +5,24 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, islice
-from operator import attrgetter, itemgetter
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from mibench.claim import claim
 from mibench.errors import MibenchError
-from mibench.record import CELL, STATUSES, Record
+from mibench.record import STATUSES, Record
 from mibench.store_file import check_whole, open_file, reported, sqlite_file
-from mibench.store_layout import (
-    CALL,
-    CALLS,
-    CELLS,
-    ORIGIN,
-    ORIGINS,
-    RECORDS,
-    REPLICATE,
-    NoStoreError,
-    add_call,
-    check_layout,
-    intern,
-)
+from mibench.store_layout import CALLS, CELLS, RECORDS, NoStoreError, check_layout
+from mibench.store_write import chunks, write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_CHUNK = 500  # values in one statement, below every database's limit
+_ROWS = 500  # to fetch at a time
 Stored = dict[int, tuple[str, float | None]]  # of each replicate its status and solo seconds
 
 
@@ -90,23 +79,8 @@ class Store:
 
     def add(self, records: Sequence[Record]) -> None:
         """Write records in one transaction, in the place of those of the same cell and replicate."""
-        cell, origin, call = (attrgetter(*names) for names in (CELL, ORIGIN, CALL))
-        origins: dict[Any, int] = {}
         with self._connect() as connection:
-            for values, group in _grouped(records, cell).items():
-                cell_id, new = intern(connection, CELLS, dict(zip(CELL, values, strict=True)))
-                latest = {record.replicate: record for record in group}
-                for chunk in _chunks([] if new else list(latest)):
-                    taken = (RECORDS.c.cell == cell_id) & RECORDS.c.replicate.in_(chunk)
-                    connection.execute(RECORDS.delete().where(taken))
-                for (made, told), alike in _grouped(
-                    latest.values(), lambda record: (origin(record), call(record))
-                ).items():
-                    if made not in origins:
-                        origins[made], _ = intern(connection, ORIGINS, dict(zip(ORIGIN, made, strict=True)))
-                    call_id = add_call(connection, origins[made], dict(zip(CALL, told, strict=True)))
-                    rows = [{name: getattr(record, name) for name in REPLICATE} for record in alike]
-                    connection.execute(RECORDS.insert(), [{"cell": cell_id, "call": call_id, **row} for row in rows])
+            write(connection, records)
             connection.commit()
 
     def stored(self, selection: Selection) -> Iterator[tuple[str, Stored]]:
@@ -115,7 +89,7 @@ class Store:
         for ids in self._ids(selection):
             query = sa.select(*columns).join(CALLS).where(_within(ids, selection)).order_by(RECORDS.c.cell)
             with self._connect() as connection:
-                for cell, rows in groupby(connection.execute(query).yield_per(_CHUNK), itemgetter(0)):
+                for cell, rows in groupby(connection.execute(query).yield_per(_ROWS), itemgetter(0)):
                     yield ids[cell], {replicate: (status, solo) for _, replicate, status, solo in rows}
 
     def counts(self, selection: Selection) -> dict[str, int]:
@@ -170,7 +144,7 @@ class Store:
 
     def _ids(self, selection: Selection) -> Iterator[dict[int, str]]:
         """Yield the ids and keys of the selected cells, some at a time."""
-        for chunk in _chunks(selection.keys):
+        for chunk in chunks(selection.keys):
             with self._connect() as connection:
                 found = connection.execute(sa.select(CELLS.c.id, CELLS.c.key).where(CELLS.c.key.in_(chunk)))
                 ids = {row.id: row.key for row in found}
@@ -197,16 +171,3 @@ def _engine(where: str | Path | None) -> sa.Engine:
 
 def _within(ids: Iterable[int], selection: Selection) -> sa.ColumnElement[bool]:
     return RECORDS.c.cell.in_(list(ids)) & (RECORDS.c.replicate < selection.replicates)
-
-
-def _grouped(records: Iterable[Record], by: Any) -> dict[Any, list[Record]]:
-    groups: dict[Any, list[Record]] = {}
-    for record in records:
-        groups.setdefault(by(record), []).append(record)
-    return groups
-
-
-def _chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
-    remaining = iter(values)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from mibench.errors import MibenchError
-from mibench.record import CELL, COLUMNS, SCHEMA_VERSION, Record, digest
+from mibench.record import CELL, COLUMNS, SCHEMA_VERSION, Record
 
 ORIGIN = ("mi_true", "baseline", "bound", "threads", "host", "mibench_version", "library_versions", "git_commit")
 CALL = ("status", "message", "batch", "device", "started_at")
@@ -93,21 +93,3 @@ def _version_of(connection: sa.Connection, name: str) -> int | None:
     if tables and connection.dialect.name == "sqlite":  # servers have databases for several purposes, files have not
         raise MibenchError(f"{name} is a database of something else; give another file with --store")
     return None
-
-
-def intern(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> tuple[int, bool]:
-    """Return the id of the row of `table` (cells or origins) with these values, and whether it had to be added."""
-    key = digest(values.values())
-    found = connection.scalar(sa.select(table.c.id).where(table.c.key == key))
-    return (_inserted(connection, table, {"key": key, **values}), True) if found is None else (int(found), False)
-
-
-def add_call(connection: sa.Connection, origin: int, values: Mapping[str, Any]) -> int:
-    """Add a call; one of which every record is replaced later stays, and is not seen."""
-    return _inserted(connection, CALLS, {"origin": origin, **values})
-
-
-def _inserted(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> int:
-    done = connection.execute(table.insert(), values)
-    assert done.inserted_primary_key is not None
-    return int(done.inserted_primary_key[0])
