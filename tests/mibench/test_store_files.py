@@ -223,6 +223,34 @@ def test_a_lock_of_another_program_is_waited_for_and_then_told(tmp_path, record,
     other.close()
 
 
+def test_a_writer_that_is_killed_leaves_whole_cells(tmp_path, record):
+    path = tmp_path / "s.db"
+    Store.open(path).close()
+
+    def fill(seed, written):
+        store = Store.open(path)
+        for n in range(2, 10**6):
+            store.add([record(replicate=r, n_samples=n, seed=seed, message="text " * 100) for r in range(10)])
+            written.value = n - 1
+
+    context = multiprocessing.get_context("fork")
+    told = 0
+    for seed in range(5):
+        written = context.Value("q", 0, lock=False)
+        writer = context.Process(target=fill, args=(seed, written))
+        writer.start()
+        writer.join(0.3 + 0.07 * seed)
+        writer.kill()
+        writer.join()
+        told += written.value
+        frame = Store.open(path, create=False).to_frame()
+        assert (frame.groupby(["seed", "n_samples"]).size() == 10).all()
+        assert told <= len(frame) / 10 <= told + seed + 1  # of each writer at most the cell that it was to report
+    assert told > 20
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
 def test_a_full_disk_keeps_what_was_committed(tmp_path, record):
     store = Store.open(tmp_path / "s.db")
     store.add([record(replicate=r) for r in range(10)])
