@@ -116,16 +116,18 @@ def select(
     samples: str | None = None,
 ) -> "pd.DataFrame":
     """Return the rows of `frame` (one a replicate) that all filters select, and the baselines beside them."""
-    frame = frame[_matching(frame["task"], tasks, "task")]
-    frame = frame[_matching(frame["estimator"], estimators, "estimator") | frame["baseline"].astype(bool)]
-    return frame[_matching(frame["n_samples"].astype(str), samples and [samples], "samples")]
+    if tasks:
+        frame = frame[_matching(frame["task"], tasks, "task")]
+    if estimators:
+        frame = frame[_matching(frame["estimator"], estimators, "estimator") | frame["baseline"].astype(bool)]
+    if samples:
+        frame = frame[_matching(frame["n_samples"].astype(str), [samples], "samples")]
+    return frame
 
 
-def _matching(names: "pd.Series[str]", patterns: Sequence[str] | None, option: str) -> "pd.Series[bool]":
+def _matching(names: "pd.Series[str]", patterns: Sequence[str], option: str) -> "pd.Series[bool]":
     """Return which of `names` any of `patterns` selects; each of them must select one."""
     known = sorted(set(names))
-    if not patterns:
-        return names.isin(known)
     chosen: set[str] = set()
     given = split_list(",".join(patterns))
     if not given:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from mibench.selection import select_tasks
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mibench.store import Store
+    from mibench.store import Selection, Store
 
 
 def task(spec: str) -> Task:
@@ -35,21 +34,22 @@ def estimator(spec: str) -> NamedEstimator:
 class Results:
     """The records of a run; failed replicates are records too."""
 
-    def __init__(self, store: Store, keys: Sequence[str]) -> None:
+    def __init__(self, store: Store, selection: Selection) -> None:
         self._store = store
-        self._keys = keys
+        self._selection = selection
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row a record, ordered by task, n, estimator and replicate; MI in nats, times in seconds."""
-        return self._store.to_frame(self._keys)
+        return self._store.to_frame(self._selection)
 
     def counts(self) -> dict[str, int]:
         """Return how many records have each status."""
-        return dict(Counter(status for status, _ in self._store.statuses(self._keys).values()))
+        return self._store.counts(self._selection)
 
     def __repr__(self) -> str:
-        counts = ", ".join(f"{count} {status}" for status, count in self.counts().items())
-        return f"<Results of {len(self._keys)} records: {counts}; store: {self._store.name}>"
+        counts = self.counts()
+        shown = ", ".join(f"{count} {status}" for status, count in counts.items())
+        return f"<Results of {sum(counts.values())} records: {shown}; store: {self._store.name}>"
 
 
 def run(
@@ -84,4 +84,4 @@ def run(
     planned = Run(Options(tasks, estimators, n_samples, replicates, **options))
     with ConsoleReporter(planned) if progress else Silent() as reporter:
         planned.execute(reporter.on_cell, reporter.on_interrupt)
-    return Results(planned.store, planned.keys)
+    return Results(planned.store, planned.plan.selection)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -52,9 +51,8 @@ def plan(
     from mibench.plan import CostModel
     from mibench.progress import duration
 
-    where = store if "://" in store or Path(store).exists() else None  # planning leaves no file behind
-    run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=where, device=device,
-                   jobs=jobs, solo=solo, seed=seed, retry=retry, force=force)  # fmt: skip
+    run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=store, device=device,
+                   jobs=jobs, solo=solo, seed=seed, retry=retry, force=force, dry=True)  # fmt: skip
     costs = CostModel.of(run.store)
     rows = []
     for name in dict.fromkeys(cell.estimator.name for cell in run.plan.cells):
@@ -88,7 +86,7 @@ def run(
                    executor=executor)  # fmt: skip
     _announce(run)
     _execute(run, store)
-    counts = _counts(run)
+    counts = run.store.counts(run.plan.selection)
     typer.echo(f"{', '.join(f'{count} {status}' for status, count in counts.items())} · {_next_step(store)}", err=True)
     failed = sum(count for status, count in counts.items() if status not in ("ok", "skipped"))
     if failed:
@@ -98,11 +96,12 @@ def run(
 
 
 def _planned(
-    task: list[str] | None, estimator: list[str] | None, samples: str | None, plugin: list[str] | None, **options: Any
-) -> Run:
+    task: list[str] | None, estimator: list[str] | None, samples: str | None, plugin: list[str] | None,
+    dry: bool = False, **options: Any,
+) -> Run:  # fmt: skip
     from mibench.harness import Options, Run
 
-    return Run(Options(task or "core", estimator or "all", _sizes(samples), plugins=plugin or (), **options))
+    return Run(Options(task or "core", estimator or "all", _sizes(samples), plugins=plugin or (), **options), dry)
 
 
 def _sizes(samples: str | None) -> list[int] | None:
@@ -129,12 +128,6 @@ def _execute(run: Run, store: str) -> None:
     except KeyboardInterrupt:
         typer.echo(f"interrupted; what was done is in {store}, and the same command goes on from there", err=True)
         raise typer.Exit(130) from None
-
-
-def _counts(run: Run) -> dict[str, int]:
-    from collections import Counter
-
-    return dict(Counter(status for status, _ in run.store.statuses(run.keys).values()))
 
 
 def _next_step(store: str) -> str:

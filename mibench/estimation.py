@@ -102,6 +102,11 @@ class NamedEstimator:
         """The canonical spec."""
         return str(self.method)
 
+    @cached_property
+    def parameters(self) -> str:
+        """Every hyperparameter, defaults included, as JSON."""
+        return self.method.parameters_json()
+
     @property
     def source(self) -> str:
         """Who published the method."""

@@ -57,9 +57,12 @@ class Options:
 
 
 class Run:
-    """A run that is planned: nothing has been computed, and the store is open."""
+    """A run that is planned: nothing has been computed, and the store is open.
 
-    def __init__(self, options: Options) -> None:
+    Unless it is only to be looked at (`dry`), its store is claimed until `execute` has ended.
+    """
+
+    def __init__(self, options: Options, dry: bool = False) -> None:
         self._options = options
         plugins = [options.plugins] if isinstance(options.plugins, str | Path) else list(options.plugins)
         registry.load_plugins(plugins)
@@ -67,7 +70,8 @@ class Run:
         tasks, estimators = select_tasks(options.tasks), select_estimators(options.estimators)
         n_samples, replicates = sizes(options.profile, options.n_samples, options.replicates)
         devices = {estimator.resolve_device(options.device) for estimator in estimators}
-        self.store = Store.open(options.store)
+        self.store = Store.peek(options.store) if dry else Store.open(options.store)
+        self._claim = contextlib.ExitStack() if dry else self.store.claim()
         self.plan: Plan = make_plan(
             tasks,
             estimators,
@@ -83,11 +87,6 @@ class Run:
         self.workers = max(1, min(wanted, len(self.plan.to_do)))
         self.threads = max(1, cores() // self.workers)
 
-    @property
-    def keys(self) -> list[str]:
-        """The keys of all records of the run, computed or not."""
-        return [key for cell in self.plan.cells for key in cell.keys]
-
     def execute(self, on_cell: OnCell, on_interrupt: OnInterrupt = tell_nobody) -> None:
         """Compute what is to be done; each cell's records are committed when they arrive.
 
@@ -96,7 +95,8 @@ class Run:
         """
         limits = Limits(self._options.timeout, self._options.memory)
         pool = EXECUTORS[self._options.executor](self.workers, self.threads, limits)
-        with contextlib.closing(pool.run([self._job(cell) for cell in self.plan.to_do], on_interrupt)) as results:
+        jobs = [self._job(cell) for cell in self.plan.to_do]
+        with self._claim, contextlib.closing(pool.run(jobs, on_interrupt)) as results:
             for index, outcomes in results:
                 cell = self.plan.to_do[index]
                 records = _records(cell, outcomes, self.threads)
@@ -129,7 +129,7 @@ def _records(cell: Cell, outcomes: Sequence[Outcome], threads: int) -> list[Reco
         "task_fingerprint": cell.task.fingerprint,
         "mi_true": cell.task.mutual_information,
         "estimator": cell.estimator.name,
-        "estimator_params": method.parameters_json(),
+        "estimator_params": cell.estimator.parameters,
         "estimator_source": cell.estimator.source_hash,
         "baseline": cell.estimator.baseline,
         "bound": method.bound,

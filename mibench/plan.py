@@ -1,16 +1,16 @@
 """What a run has to do: its cells, which replicates of them are stored already, and how long the rest may take."""
 
-import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from numbers import Integral
 from typing import Any, Self
 
 from mibench.distribution import Task
 from mibench.errors import MibenchError, suggest
 from mibench.estimation import NamedEstimator
-from mibench.record import FAILURES, SCHEMA_VERSION, record_key
-from mibench.store import Store
+from mibench.record import FAILURES, SCHEMA_VERSION, digest
+from mibench.store import Selection, Store, Stored
 
 PROFILES = {"smoke": (1_000, 3), "standard": (5_000, 10), "full": (10_000, 30)}  # n, replicates
 
@@ -25,24 +25,12 @@ class Cell:
     replicates: tuple[int, ...]
     seed: int
 
-    def key(self, replicate: int) -> str:
-        """Return the key of one replicate's record."""
-        return record_key(
-            task=self.task.name,
-            task_fingerprint=self.task.fingerprint,
-            estimator=self.estimator.name,
-            estimator_params=self.estimator.method.parameters_json(),
-            estimator_source=self.estimator.source_hash,
-            n_samples=self.n_samples,
-            replicate=replicate,
-            seed=self.seed,
-            schema_version=SCHEMA_VERSION,
-        )
-
-    @property
-    def keys(self) -> list[str]:
-        """The keys of its replicates."""
-        return [self.key(replicate) for replicate in self.replicates]
+    @cached_property
+    def key(self) -> str:
+        """The key of the cell, a digest of all that its records have in common in what makes them unique."""
+        task, estimator = self.task, self.estimator
+        code = (estimator.name, estimator.parameters, estimator.source_hash)
+        return digest((task.name, task.fingerprint, *code, self.n_samples, self.seed, SCHEMA_VERSION))
 
 
 @dataclass(frozen=True)
@@ -52,28 +40,43 @@ class Plan:
     cells: list[Cell]
     to_do: list[Cell]
 
+    @cached_property
+    def selection(self) -> Selection:
+        """The records of the run, computed or not."""
+        return Selection([cell.key for cell in self.cells], len(self.cells[0].replicates) if self.cells else 0)
+
 
 @dataclass
 class CostModel:
     """Predicts a cell's seconds from the times of cells that ran: the same, else the same estimator's, else none."""
 
     _seconds: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    _rates: dict[str, tuple[float, int]] = field(default_factory=dict)  # of each estimator the sum and how many
 
     @classmethod
     def of(cls, store: Store) -> Self:
         """Begin with the times that a store holds."""
-        return cls({(estimator, task, n): seconds for estimator, task, n, seconds in store.timings()})
+        model = cls()
+        for estimator, task, n, seconds in store.timings():
+            model.observe(estimator, task, n, seconds)
+        return model
 
     def observe(self, estimator: str, task: str, n_samples: int, seconds: float) -> None:
         """Note the seconds that one replicate took."""
-        self._seconds[estimator, task, n_samples] = seconds
+        cell = (estimator, task, n_samples)
+        rates, count = self._rates.get(estimator, (0.0, 0))
+        known = self._seconds.get(cell)
+        if known is not None:
+            rates, count = rates - known / n_samples, count - 1
+        self._rates[estimator] = (rates + seconds / n_samples, count + 1)
+        self._seconds[cell] = seconds
 
     def predict(self, cell: Cell) -> float | None:
         """Return the seconds of `cell`, or None where its estimator has not been timed; n counts linearly."""
         known = self._seconds.get((cell.estimator.name, cell.task.name, cell.n_samples))
         if known is None:
-            rates = [s / n for (e, _, n), s in self._seconds.items() if e == cell.estimator.name]
-            known = statistics.fmean(rates) * cell.n_samples if rates else None
+            rates, count = self._rates.get(cell.estimator.name, (0.0, 0))
+            known = rates / count * cell.n_samples if count else None
         return None if known is None else known * len(cell.replicates)
 
     def total(self, cells: Sequence[Cell]) -> tuple[float, list[str]]:
@@ -114,20 +117,21 @@ def make_plan(
 
     A stored failure is kept unless `retry`; `solo` wants a solo time in each cell; `force` computes everything anew.
     """
-    cells = [
-        Cell(task, estimator, n, tuple(range(replicates)), seed)
-        for task in tasks
-        for n in n_samples
-        for estimator in estimators
-    ]
-    stored = {} if force else store.statuses(key for cell in cells for key in cell.keys)
-    missing = [_without_stored(cell, stored, solo, retry) for cell in cells]
-    return Plan(cells, [cell for cell in missing if cell.replicates])
+    wanted = tuple(range(replicates))
+    cells = [Cell(task, estimator, n, wanted, seed) for task in tasks for n in n_samples for estimator in estimators]
+    plan = Plan(cells, cells)
+    if force:
+        return plan
+    lacking = {cell.key: cell for cell in cells}
+    for key, stored in store.stored(plan.selection):
+        lacking[key] = _without(stored, lacking[key], solo, retry)
+    return Plan(cells, [cell for cell in lacking.values() if cell.replicates])
 
 
-def _without_stored(cell: Cell, stored: dict[str, tuple[str, float | None]], solo: bool, retry: bool) -> Cell:
-    found = {replicate: stored[key] for replicate, key in zip(cell.replicates, cell.keys, strict=True) if key in stored}
-    kept = {replicate for replicate, (status, _) in found.items() if not (retry and status in FAILURES)}
-    if solo and all(time is None for _, time in found.values()):
-        kept -= set([replicate for replicate, (status, _) in found.items() if status == "ok"][:1])
+def _without(stored: Stored, cell: Cell, solo: bool, retry: bool) -> Cell:
+    """Return `cell` with the replicates that are still to be computed."""
+    kept = {replicate for replicate, (status, _) in stored.items() if not (retry and status in FAILURES)}
+    if solo and all(time is None for _, time in stored.values()):
+        ok = [replicate for replicate, (status, _) in stored.items() if status == "ok"]
+        kept -= {min(ok)} if ok else set()
     return replace(cell, replicates=tuple(replicate for replicate in cell.replicates if replicate not in kept))

@@ -54,6 +54,7 @@ class ConsoleReporter:
         self._workers = run.workers
         self._started = time.monotonic()
         self._spent = 0.0
+        self._eta_text, self._eta_due = "", 0.0
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         self._bar = Progress(*columns, TextColumn("{task.fields[eta]}"), console=self._console, transient=True)
         self._line = self._bar.add_task("cells", total=self._total, eta="")
@@ -89,10 +90,18 @@ class ConsoleReporter:
         self._console.print(f"interrupted; {cells} under way will be finished and stored; Ctrl-C again stops now")
 
     def _eta(self) -> str:
+        """Predict anew where that takes a small part of the time, which it does not after each of very many cells."""
+        asked = time.monotonic()
+        if asked >= self._eta_due:
+            self._eta_text = self._predicted()
+            self._eta_due = asked + 20 * (time.monotonic() - asked)
+        return self._eta_text if self._left else ""
+
+    def _predicted(self) -> str:
         if not self._left:
             return ""
         known, unknown = self._costs.total(list(self._left.values()))
-        untimed = [cell for cell in self._left.values() if cell.estimator.name in unknown]
+        untimed = [cell for cell in self._left.values() if cell.estimator.name in unknown] if unknown else []
         done = self._total - len(self._left)
         known += len(untimed) * self._spent / done
         elapsed = time.monotonic() - self._started

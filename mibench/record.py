@@ -2,15 +2,16 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FAILURES = ("error", "timeout", "oom", "crash", "nan")
 STATUSES = ("ok", *FAILURES, "skipped")
-_KEY = (
-    "task", "task_fingerprint", "estimator", "estimator_params", "estimator_source",
-    "n_samples", "replicate", "seed", "schema_version",
+CELL = (
+    "task", "task_fingerprint", "estimator", "estimator_params", "estimator_source", "n_samples", "seed",
+    "schema_version",
 )  # fmt: skip
 
 
@@ -65,16 +66,10 @@ class Record:
     diagnostics: str
     schema_version: int = SCHEMA_VERSION
 
-    @property
-    def key(self) -> str:
-        """A digest of what makes the record unique."""
-        return record_key(**{name: getattr(self, name) for name in _KEY})
-
 
 COLUMNS = tuple(field.name for field in dataclasses.fields(Record))
 
 
-def record_key(**parts: Any) -> str:
-    """Return the unique key of a record from the parts named in the schema."""
-    text = "\x1f".join(str(parts[name]) for name in _KEY)
-    return hashlib.sha256(text.encode()).hexdigest()[:40]
+def digest(parts: Iterable[Any]) -> str:
+    """Return a key of 40 characters that follows from the text of `parts` alone."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:40]

@@ -2,146 +2,172 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from mibench.claim import claim
 from mibench.errors import MibenchError
-from mibench.record import SCHEMA_VERSION, Record
+from mibench.record import STATUSES, Record
+from mibench.store_file import check_whole, open_file, reported, sqlite_file
+from mibench.store_layout import CALLS, CELLS, RECORDS, NoStoreError, check_layout
+from mibench.store_write import chunks, write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_METADATA = sa.MetaData()
-_KINDS: dict[str, Any] = {
-    "int": sa.BigInteger,
-    "int | None": sa.BigInteger,
-    "float": sa.Float,
-    "float | None": sa.Float,
-    "bool": sa.Boolean,
-    "str": sa.Text,
-    "str | None": sa.Text,
-}
-_CHUNK = 500  # keys in one statement, below every database's limit
+_ROWS = 500  # to fetch at a time
+Stored = dict[int, tuple[str, float | None]]  # of each replicate its status and solo seconds
 
 
-def _annotation(hint: object) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint)
+@dataclass(frozen=True)
+class Selection:
+    """Cells by their keys, and of each the replicates below a number."""
 
-
-_RECORDS = sa.Table(
-    "records",
-    _METADATA,
-    sa.Column("key", sa.String(40), primary_key=True),
-    *(sa.Column(name, _KINDS[_annotation(hint)]) for name, hint in Record.__annotations__.items()),
-)
+    keys: Sequence[str]
+    replicates: int
 
 
 class Store:
-    """Records under their unique key, in a file (SQLite) or any database that SQLAlchemy reaches."""
+    """Records under their cell and replicate, in a file (SQLite) or any database that SQLAlchemy reaches."""
 
-    def __init__(self, engine: sa.Engine, name: str) -> None:
+    def __init__(self, engine: sa.Engine, name: str, path: Path | None = None) -> None:
         self._engine = engine
+        self._path = path
         self.name = name
 
     @classmethod
     def open(cls, where: str | Path | None, create: bool = True) -> Store:
-        """Open the store at a path or a database URL; None keeps it in memory.
+        """Open the store at a path or a database URL, to write, or only to read (not `create`); None is in memory.
 
-        Raises `MibenchError` where there is none (unless `create`), or what is there is no store of this schema.
+        Raises `MibenchError` where there is none (unless `create`), or what is there is no store of this schema, or
+        cannot be written; what is there stays as it is.
         """
-        if where is None:
-            shared = {"check_same_thread": False}
-            memory = sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args=shared)
-            _METADATA.create_all(memory)
-            return cls(memory, "memory")
-        text = str(where)
-        if "://" not in text:
-            _check_path(Path(text), create)
-            text = f"sqlite:///{text}"
+        path = None if where is None else _path(where)
+        new = path is not None and not path.exists()
+        store = cls(open_file(path, create) if path else _engine(where), str(where or "memory"), path)
         try:
-            engine = sa.create_engine(text)
-            _check_schema(engine, str(where), create)
-        except MibenchError:
+            store._check(create or where is None)
+        except BaseException:
+            store.close()
+            if path and new and path.exists() and not path.stat().st_size:
+                path.unlink()  # it could not be made, on a full disk say
             raise
-        except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            raise MibenchError(f"the store {where} cannot be opened: {reason}; give a path or a database URL") from None
-        return cls(engine, str(where))
+        return store
+
+    @classmethod
+    def peek(cls, where: str | Path | None) -> Store:
+        """Open the store at a path or a database URL to read; an empty one in memory where there is none yet."""
+        try:
+            return cls.open(where, create=False)
+        except NoStoreError:
+            return cls.open(None)
+
+    def claim(self) -> contextlib.ExitStack:
+        """Claim a store in a file for one run, until the context ends or the process does; no other needs a claim.
+
+        In a database on a server two runs may do the same work, but the primary key refuses the second record. Raises
+        `MibenchError`, which names the holder, where another run holds the claim.
+        """
+        return claim(self._path) if self._path else contextlib.ExitStack()
 
     def add(self, records: Sequence[Record]) -> None:
-        """Write records in one transaction, in the place of those that have the same key."""
-        rows = [{"key": record.key, **asdict(record)} for record in records]
-        with self._engine.begin() as connection:
-            for keys in _chunks([row["key"] for row in rows]):
-                connection.execute(_RECORDS.delete().where(_RECORDS.c.key.in_(keys)))
-            if rows:
-                connection.execute(_RECORDS.insert(), rows)
+        """Write records in one transaction, in the place of those of the same cell and replicate."""
+        with self._connect() as connection:
+            write(connection, records)
+            connection.commit()
 
-    def statuses(self, keys: Iterable[str]) -> dict[str, tuple[str, float | None]]:
-        """Return the status and solo seconds of those `keys` that are stored."""
-        columns = (_RECORDS.c.key, _RECORDS.c.status, _RECORDS.c.seconds_solo)
-        found: dict[str, tuple[str, float | None]] = {}
-        with self._engine.connect() as connection:
-            for chunk in _chunks(list(keys)):
-                rows = connection.execute(sa.select(*columns).where(_RECORDS.c.key.in_(chunk)))
-                found.update({key: (status, solo) for key, status, solo in rows})
-        return found
+    def stored(self, selection: Selection) -> Iterator[tuple[str, Stored]]:
+        """Yield the key of each cell of which something is stored, and what is stored of its replicates."""
+        columns = (RECORDS.c.cell, RECORDS.c.replicate, CALLS.c.status, RECORDS.c.seconds_solo)
+        for ids in self._ids(selection):
+            query = sa.select(*columns).join(CALLS).where(_within(ids, selection)).order_by(RECORDS.c.cell)
+            with self._connect() as connection:
+                for cell, rows in groupby(connection.execute(query).yield_per(_ROWS), itemgetter(0)):
+                    yield ids[cell], {replicate: (status, solo) for _, replicate, status, solo in rows}
+
+    def counts(self, selection: Selection) -> dict[str, int]:
+        """Return how many of the selected records have each status."""
+        found = dict.fromkeys(STATUSES, 0)
+        for ids in self._ids(selection):
+            query = sa.select(CALLS.c.status, sa.func.count()).join(RECORDS).where(_within(ids, selection))
+            with self._connect() as connection:
+                for status, count in connection.execute(query.group_by(CALLS.c.status)):
+                    found[status] += count
+        return {status: count for status, count in found.items() if count}
 
     def timings(self) -> list[tuple[str, str, int, float]]:
         """Return (estimator, task, n_samples, mean amortised seconds) of what is stored and ok."""
-        by = (_RECORDS.c.estimator, _RECORDS.c.task, _RECORDS.c.n_samples)
-        query = sa.select(*by, sa.func.avg(_RECORDS.c.seconds_amortised)).where(_RECORDS.c.status == "ok").group_by(*by)
-        with self._engine.connect() as connection:
+        seconds = RECORDS.c.seconds_amortised
+        sums = (RECORDS.c.cell, sa.func.sum(seconds).label("sum"), sa.func.count(seconds).label("count"))
+        ok = sa.select(*sums).join(CALLS).where(CALLS.c.status == "ok").group_by(RECORDS.c.cell).subquery()
+        by = (CELLS.c.estimator, CELLS.c.task, CELLS.c.n_samples)
+        mean = sa.func.sum(ok.c["sum"]) / sa.func.sum(ok.c["count"])
+        query = sa.select(*by, mean).join(ok, ok.c.cell == CELLS.c.id).where(ok.c["count"] > 0).group_by(*by)
+        with self._connect() as connection:
             return [(str(e), str(t), int(n), float(s)) for e, t, n, s in connection.execute(query)]
 
-    def to_frame(self, keys: Iterable[str] | None = None) -> pd.DataFrame:
-        """Return one row a record, ordered by task, n, estimator and replicate; those of `keys` alone if given."""
-        import pandas as pd
+    def to_frame(self, selection: Selection | None = None) -> pd.DataFrame:
+        """Return one row a record, ordered by task, n, estimator and replicate; the selected ones alone if given."""
+        from mibench.store_frame import frame
 
-        columns = [column for column in _RECORDS.c if column.name != "key"]
-        with self._engine.connect() as connection:
-            if keys is None:
-                rows = list(connection.execute(sa.select(*columns)))
-            else:
-                rows = []
-                for chunk in _chunks(list(keys)):
-                    rows += connection.execute(sa.select(*columns).where(_RECORDS.c.key.in_(chunk)))
-        frame = pd.DataFrame(rows, columns=[column.name for column in columns])
-        return frame.sort_values(["task", "n_samples", "estimator", "replicate"], ignore_index=True)
+        records = sa.select(RECORDS)
+        with self._connect() as connection:
+            if selection is None:
+                return frame(connection, [records])
+            chunks = list(self._ids(selection))
+            return frame(connection, [records.where(_within(ids, selection)) for ids in chunks])
 
     def close(self) -> None:
         """Release the connections."""
         self._engine.dispose()
 
+    @contextlib.contextmanager
+    def _connect(self) -> Generator[sa.Connection, None, None]:
+        with reported(self.name), self._engine.connect() as connection:
+            yield connection
 
-def _check_path(path: Path, create: bool) -> None:
-    if not create and not path.is_file():
-        raise MibenchError(f"there is no store {path}; `mibench run --store {path}` makes one")
-    if not path.parent.is_dir():
-        raise MibenchError(f"the store {path} cannot be made: there is no folder {path.parent}; make it first")
-    if path.is_dir():
-        raise MibenchError(f"the store {path} is a folder; give the path of a file")
-
-
-def _check_schema(engine: sa.Engine, name: str, create: bool) -> None:
-    inspector = sa.inspect(engine)
-    if not inspector.has_table(_RECORDS.name):
-        if not create:
-            raise MibenchError(f"{name} is no store of mibench; `mibench run --store FILE` makes one")
-        if engine.dialect.name == "sqlite":
-            with engine.connect() as connection:
+    def _check(self, create: bool) -> None:
+        with self._connect() as connection:
+            check_layout(connection, self.name, create)
+            if self._path:
+                check_whole(connection, self._path)
+        if self._path and create:
+            with self._connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        _METADATA.create_all(engine)
-        return
-    present = {column["name"] for column in inspector.get_columns(_RECORDS.name)}
-    if present != set(_RECORDS.c.keys()):
-        raise MibenchError(f"the store {name} is not of schema version {SCHEMA_VERSION}; start a new one with --store")
+
+    def _ids(self, selection: Selection) -> Iterator[dict[int, str]]:
+        """Yield the ids and keys of the selected cells, some at a time."""
+        for chunk in chunks(selection.keys):
+            with self._connect() as connection:
+                found = connection.execute(sa.select(CELLS.c.id, CELLS.c.key).where(CELLS.c.key.in_(chunk)))
+                ids = {row.id: row.key for row in found}
+            if ids:
+                yield ids
 
 
-def _chunks(keys: list[str]) -> Iterator[list[str]]:
-    for start in range(0, len(keys), _CHUNK):
-        yield keys[start : start + _CHUNK]
+def _path(where: str | Path) -> Path | None:
+    try:
+        return sqlite_file(where)
+    except sa.exc.ArgumentError:
+        raise MibenchError(f"the store {where} cannot be opened: it is no URL; give a path or a database URL") from None
+
+
+def _engine(where: str | Path | None) -> sa.Engine:
+    if where is None:
+        return sa.create_engine("sqlite://", poolclass=sa.pool.StaticPool, connect_args={"check_same_thread": False})
+    try:
+        return sa.create_engine(str(where))
+    except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise MibenchError(f"the store {where} cannot be opened: {reason}; give a path or a database URL") from None
+
+
+def _within(ids: Iterable[int], selection: Selection) -> sa.ColumnElement[bool]:
+    return RECORDS.c.cell.in_(list(ids)) & (RECORDS.c.replicate < selection.replicates)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mibench.record import Record
+
 MIBENCH = Path(sys.executable).with_name("mibench")
 
 PLUGIN = '''
@@ -164,3 +166,19 @@ def cli(tmp_path):
         return done
 
     return call
+
+
+@pytest.fixture
+def record():
+    def make(**changes):
+        values = {
+            "task": "t", "task_fingerprint": "f", "mi_true": 1 / 3, "estimator": "e", "estimator_params": "{}",
+            "estimator_source": "s", "baseline": False, "bound": "", "n_samples": 10, "replicate": 0, "seed": 0,
+            "data_seed": 2**63 - 1, "status": "ok", "estimate": 0.1 + 0.2, "std_error": None, "message": "",
+            "seconds_amortised": 0.5, "seconds_solo": None, "batch": 1, "threads": 1, "peak_memory_mb": 1.5,
+            "device": "cpu", "host": "h", "mibench_version": "0", "library_versions": "{}", "git_commit": "",
+            "started_at": "2026-01-01", "diagnostics": "{}",
+        }  # fmt: skip
+        return Record(**{**values, **changes})
+
+    return make

@@ -1,0 +1,76 @@
+"""From the tables of a store to one data frame: numbers in arrays, and of every text that repeats one copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import sqlalchemy as sa
+
+from mibench.record import COLUMNS
+from mibench.store_layout import CALLS, CELLS, ORIGINS, RECORDS
+
+_ROWS = 200  # at a time: so few die young, which spares the garbage collector from looking at them
+_ORDER = ["task", "n_samples", "estimator"]
+
+
+def frame(connection: sa.Connection, queries: Iterable[sa.Select[Any]]) -> pd.DataFrame:
+    """Return the records that `queries` on the table of records find, with the columns of `record.COLUMNS`.
+
+    They are ordered by task, n, estimator and replicate; a number that is not known is NaN.
+    """
+    records = _read(
+        connection, queries, list(RECORDS.c)
+    )  # first: what they refer to is there, whoever writes meanwhile
+    cells, calls, origins = (_table(connection, table) for table in (CELLS, CALLS, ORIGINS))
+    calls = _beside(calls, origins.take(_positions(origins, calls.pop("origin"))))
+    cell, call = _positions(cells, records.pop("cell")), _positions(calls, records.pop("call"))
+    rank = cells.groupby(_ORDER).ngroup().to_numpy()[cell]
+    order = np.lexsort((cell, records["replicate"], rank))
+    rows = _beside(records.take(order), cells.take(cell[order]), calls.take(call[order]))
+    return rows[list(COLUMNS)].reset_index(drop=True)
+
+
+def _beside(*frames: pd.DataFrame) -> pd.DataFrame:
+    """Return frames of as many rows side by side, under the index of the first."""
+    return pd.concat([part.set_axis(frames[0].index) for part in frames], axis=1)
+
+
+def _positions(table: pd.DataFrame, ids: pd.Series[Any]) -> npt.NDArray[np.intp]:
+    return table.index.get_indexer(pd.Index(ids))
+
+
+def _table(connection: sa.Connection, table: sa.Table) -> pd.DataFrame:
+    columns = [column for column in table.c if column.name != "key"]
+    return _read(connection, [sa.select(*columns)], columns).set_index("id")
+
+
+def _read(
+    connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[sa.Column[Any]]
+) -> pd.DataFrame:
+    copies: dict[str | None, str | None] = {}
+    parts: dict[str, list[Any]] = {column.name: [] for column in columns}
+    for query in queries:
+        for rows in connection.execute(query).partitions(_ROWS):
+            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
+                parts[column.name].append(_array(column, values, copies))
+    return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in columns})
+
+
+def _array(column: sa.Column[Any], values: Sequence[Any], copies: dict[str | None, str | None]) -> Any:
+    if isinstance(column.type, sa.Text):
+        return [copies.setdefault(text, text) for text in values]
+    if isinstance(column.type, sa.Boolean):
+        return np.array(values, dtype=bool)
+    known = not isinstance(column.type, sa.Double) and None not in values
+    return np.array(values, dtype=np.int64 if known else float)
+
+
+def _joined(column: sa.Column[Any], parts: list[Any]) -> Any:
+    if isinstance(column.type, sa.Text):
+        return list(chain.from_iterable(parts))
+    return np.concatenate(parts) if parts else np.empty(0)
