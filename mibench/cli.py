@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mibench import cli_estimate, cli_info, cli_run, cli_sample, cli_show, cli_verify
+from mibench import cli_estimate, cli_info, cli_new, cli_run, cli_sample, cli_show, cli_verify
 from mibench.errors import MibenchError
 
 EXIT_USAGE = 2
@@ -30,6 +30,7 @@ def make_app() -> typer.Typer:
     app.callback()(_top)
     app.command("list")(cli_show.list_)
     app.command("info")(cli_info.info)
+    app.command("new")(cli_new.new)
     app.command("sample")(cli_sample.sample)
     app.command("plan")(cli_run.plan)
     app.command("run")(cli_run.run)

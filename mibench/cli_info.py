@@ -64,17 +64,16 @@ def find(spec: str) -> Suite | Task | NamedEstimator | type[Component]:
         return suites[spec]
     text = catalogue.aliases().get(spec, spec)
     name = parse(text).name
-    if name in registry.ESTIMATORS.names():
-        return registry.estimator(text)
-    if name not in registry.TASKS.names():
+    of_kind = registry.ESTIMATORS if name in registry.ESTIMATORS.names() else registry.TASKS
+    if name not in of_kind.names():
         known = [*registry.ESTIMATORS.names(), *registry.TASKS.names(), *suites]
         raise SpecError(f"there is no task, estimator or suite {name!r}; {suggest(name, known)}")
     try:
-        return registry.task(text)
+        return registry.estimator(text) if of_kind is registry.ESTIMATORS else registry.task(text)
     except SpecError:
         if text != name:
             raise
-        return registry.TASKS.load(name)
+        return of_kind.load(name)
 
 
 def describe(thing: Suite | Task | NamedEstimator | type[Component]) -> dict[str, Any]:
@@ -140,7 +139,8 @@ def _family_facts(cls: type[Component]) -> dict[str, Any]:
 
     given = [f.name if f.default is MISSING else f"{f.name}={f.default}" for f in parameters(cls)]
     source = getattr(cls, "published", None) or getattr(cls, "source", "")
-    facts = {"family": f"{name_of(cls)}({', '.join(given)})", "law": _about(cls)}
+    kind, about = ("family", "law") if cls.kind == "task" else ("estimator", "about")
+    facts = {kind: f"{name_of(cls)}({', '.join(given)})", about: _about(cls)}
     return {**facts, "source": source} if isinstance(source, str) and source else facts
 
 
@@ -201,11 +201,12 @@ def _picture(spec: str, thing: object, wanted: bool | None) -> str:
 
 
 def _drawable(spec: str, thing: object) -> Task:
-    from mibench.distribution import Task
+    from mibench.distribution import Distribution, Task
 
     if isinstance(thing, Task):
         return thing
-    needs = "; give it the arguments that it needs" if isinstance(thing, type) else ""
+    family = isinstance(thing, type) and issubclass(thing, Distribution)
+    needs = "; give it the arguments that it needs" if family else ""
     raise MibenchError(f"{spec} has no picture, as only a task has one{needs}")
 
 

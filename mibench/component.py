@@ -5,6 +5,7 @@ import json
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, Union
 
 from mibench.catalogue import name_of
@@ -35,6 +36,10 @@ class Component:
                 kwargs[field.name] = value
         return Spec(name_of(type(self)), tuple(args), kwargs)
 
+    def source_files(self) -> set[Path]:
+        """Return files beyond its module that count as its code, such as a program that it runs."""
+        return set()
+
     def parameters_json(self) -> str:
         """Return every hyperparameter, defaults included, as JSON; a nested component is a JSON object."""
         return json.dumps(self._parameters(), sort_keys=True)
@@ -63,9 +68,9 @@ class Component:
             if key in given:
                 raise SpecError(f"{spec.name}: {key} is given twice")
             given[key] = value
-        for field in fields:
-            if field.name not in given and _default(field) is dataclasses.MISSING:
-                raise SpecError(f"{spec.name} needs {field.name}; write {spec.name}({field.name}=...)")
+        for name in required(cls):
+            if name not in given:
+                raise SpecError(f"{spec.name} needs {name}; write {spec.name}({name}=...)")
         hints = typing.get_type_hints(cls)
         try:
             return cls(**{key: coerce(key, value, hints[key], resolve) for key, value in given.items()})
@@ -78,6 +83,11 @@ class Component:
 def parameters(cls: type) -> list[dataclasses.Field[Any]]:
     """Return the dataclass fields that a spec may set; none where `cls` is no dataclass."""
     return [f for f in dataclasses.fields(cls) if f.init] if dataclasses.is_dataclass(cls) else []
+
+
+def required(cls: type) -> list[str]:
+    """Return the names of the parameters that a spec must give."""
+    return [field.name for field in parameters(cls) if _default(field) is dataclasses.MISSING]
 
 
 def coerce(name: str, value: Any, annotation: Any, resolve: Resolve) -> Any:

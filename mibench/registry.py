@@ -156,24 +156,24 @@ def as_estimator_class(cls: type) -> type[Estimator]:
 
 
 def source_hash(component: Component) -> str:
-    """Return a digest of the code behind `component`: its module, and those in the same folder that it imports.
+    """Return a digest of the code behind `component`: its module, those in the same folder that it imports, programs.
 
     A nested component counts with its own. It changes when the method's code does, so that stored results of older
     code are not taken for those of the present one.
     """
     digest = hashlib.sha256()
-    for file in sorted(source_files(component), key=lambda file: file.name):
-        digest.update(file.name.encode() + file.read_bytes())
+    for name, content in sorted((file.name, file.read_bytes()) for file in source_files(component)):
+        digest.update(name.encode() + content)
     return digest.hexdigest()[:16]
 
 
 def source_files(component: Component) -> set[Path]:
-    """Return the files that hold the code behind `component`."""
+    """Return the files that hold the code behind `component`, those that it names itself among them."""
     files: set[Path] = set()
     for part in _with_nested(component):
         home = getattr(sys.modules.get(type(part).__module__), "__file__", None)
-        if home:
-            _collect_files(Path(home), files)
+        for file in ({Path(home)} if home else set()) | part.source_files():
+            _collect_files(file, files)
     return files
 
 
@@ -189,7 +189,13 @@ def _collect_files(file: Path, found: set[Path]) -> None:
     if file in found or not file.is_file():
         return
     found.add(file)
-    for node in ast.walk(ast.parse(file.read_bytes())):
+    if file.suffix != ".py":
+        return
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # written for another Python than this
+        return
+    for node in ast.walk(tree):
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]

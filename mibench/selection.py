@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 
 from mibench import catalogue, registry
+from mibench.component import required
 from mibench.distribution import Task
 from mibench.errors import SpecError, suggest
 from mibench.estimation import NamedEstimator
@@ -33,12 +34,16 @@ def select_tasks(patterns: str | Iterable[str]) -> list[Task]:
 
 
 def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
-    """Return the estimators that globs or specs name, each once; "all" is every registered one."""
+    """Return the estimators that globs or specs name, each once; "all" is every registered one.
+
+    A glob leaves out those that need arguments.
+    """
     found: dict[str, NamedEstimator] = {}
     for pattern in _split(patterns, "estimator"):
         names = [pattern]
-        if pattern == "all" or _is_glob(pattern):
-            names = _matching("*" if pattern == "all" else pattern, registry.ESTIMATORS.names(), "estimator")
+        if pattern == "all" or (_is_glob(pattern) and "(" not in pattern):
+            matching = _matching("*" if pattern == "all" else pattern, registry.ESTIMATORS.names(), "estimator")
+            names = [name for name in matching if not required(registry.ESTIMATORS.load(name))] or matching
         for chosen in map(registry.estimator, names):
             found[chosen.name] = chosen
     return list(found.values())

@@ -66,10 +66,11 @@ def split_list(text: str) -> list[str]:
 
 
 def _outer_commas(text: str) -> Iterator[int]:
-    depth, quote = 0, ""
+    depth, quote, escaped = 0, "", False
     for position, char in enumerate(text):
         if quote:
-            quote = "" if char == quote else quote
+            quote = "" if char == quote and not escaped else quote
+            escaped = char == "\\" and not escaped
         elif char in "'\"":
             quote = char
         elif char in "([{":

@@ -1,3 +1,6 @@
+import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +10,7 @@ import pytest
 from mibench.record import Record
 
 MIBENCH = Path(sys.executable).with_name("mibench")
+PLUGINS = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text("utf-8")
 
 PLUGIN = '''
 import abc
@@ -182,3 +186,27 @@ def record():
         return Record(**{**values, **changes})
 
     return make
+
+
+@pytest.fixture
+def example(tmp_path):
+    """Run a section of docs/plugins.md as it stands: write its files, run its commands; return the cells of the board.
+
+    A file is a block whose first line is a comment with its name. The folder of the programs to use may be another.
+    """
+
+    def run(heading, bin_folder=MIBENCH.parent, **environment):
+        section = re.search(rf"^##+ {heading}\n(.*?)(?=^##|\Z)", PLUGINS, re.DOTALL | re.MULTILINE)[1]
+        for code, name in re.findall(r"```\w+\n(# (\S+)\n.*?)```", section, re.DOTALL):
+            (tmp_path / name).write_text(code, encoding="utf-8")
+        (commands,) = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+        environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", **environment}
+        script = f"set -e\n{commands}\nmibench leaderboard --output board.json"
+        done = subprocess.run(
+            ["sh", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        (board,) = tmp_path.rglob("board.json")
+        return {cell["estimator"]: cell for cell in json.loads(board.read_text("utf-8"))["cells"]}
+
+    return run

@@ -15,7 +15,8 @@ def error_line(done):
 
 
 @pytest.mark.parametrize(
-    "words", [[], ["--help"], ["run", "--help"], ["plan", "-h"], ["leaderboard", "--help"], ["estimate", "-h"]]
+    "words",
+    [[], ["--help"], ["run", "--help"], ["plan", "-h"], ["leaderboard", "--help"], ["estimate", "-h"], ["new", "-h"]],
 )
 def test_help_has_examples(cli, words):
     assert "Example" in cli(*words).stdout

@@ -2,6 +2,9 @@
 
 import math
 import re
+import shutil
+import sysconfig
+import venv
 from pathlib import Path
 
 import pytest
@@ -14,8 +17,9 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def plugin(tmp_path):
-    """Write the Python block of CONTRIBUTING.md whose first line names the file, and load it."""
-    blocks = re.findall(r"```python\n(# (\w+\.py)\n.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)
+    """Write the Python block of a document whose first line names the file, and load it."""
+    text = "".join((ROOT / name).read_text("utf-8") for name in ("CONTRIBUTING.md", "docs/plugins.md"))
+    blocks = re.findall(r"```python\n(# (\w+\.py)\n.*?)```", text, re.DOTALL)
     found = {name: code for code, name in blocks}
 
     def load(name):
@@ -30,6 +34,41 @@ def test_the_estimators_of_the_example(plugin):
     x, y = mibench.task("gaussian(d=1, mi=1)").sample(20_000, seed=0)
     assert float(mibench.estimator("correlation").estimate(x, y)) == pytest.approx(1, abs=0.03)
     assert float(mibench.estimator("Binned(bins=30)").estimate(x, y)) == pytest.approx(0.95, abs=0.1)
+
+
+def test_the_file_of_the_document(example):
+    cells = example("A file")
+    assert {name: cell["ok"] for name, cell in cells.items()} == {"correlation": 3, "Binned(bins=20)": 3, "ksg": 3}
+    assert abs(cells["correlation"]["bias"]) < 0.1
+
+
+@pytest.mark.skipif(shutil.which("Rscript") is None, reason="R is not installed")
+def test_the_program_in_r_of_the_document(example):
+    theirs, ours = answers_of_both(example("R"))
+    assert theirs["bias"] == pytest.approx(ours["bias"], abs=1e-9)
+    assert theirs["rmse"] == pytest.approx(ours["rmse"], abs=1e-9)
+
+
+def test_the_program_in_awk_of_the_document(example):
+    theirs, _ = answers_of_both(example("awk"))
+    assert abs(theirs["bias"]) < 0.1
+
+
+def test_the_program_in_another_python_of_the_document(example, tmp_path):
+    venv.create(tmp_path / "other", with_pip=False)
+    (site,) = (tmp_path / "other").glob("lib/*/site-packages")
+    (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
+    theirs, ours = answers_of_both(example("Another environment's Python"))
+    assert abs(theirs["bias"] - ours["bias"]) < 0.05
+
+
+def answers_of_both(cells):
+    """Return the cell of a program and that of ksg beside it."""
+    ours = cells.pop("ksg")
+    (theirs,) = cells.values()
+    assert theirs["estimator"].startswith("command(")
+    assert theirs["ok"] == ours["ok"] == 3
+    return theirs, ours
 
 
 def test_the_task_of_the_example(plugin):

@@ -31,6 +31,7 @@ def installed(tmp_path_factory):
     venv.create(folder / "env", with_pip=True)
     python = folder / "env" / "bin" / "python"
     call(python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", wheel, cwd=folder)
+    call(python, "-m", "pip", "uninstall", "--quiet", "--yes", "setuptools", cwd=folder)  # older than the borrowed one
     site = Path(call(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))", cwd=folder).strip())
     (site / "libraries.pth").write_text(sysconfig.get_path("purelib"))
     return folder, python.parent
@@ -65,3 +66,13 @@ def test_every_declared_dependency_is_pinned():
     pins = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
     declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
     assert {name.split(">=")[0].lower() for name in declared} <= pins
+
+
+def test_the_package_of_the_document_installs_passes_its_tests_and_runs(installed, example):
+    folder, bin_folder = installed
+    try:
+        cells = example("A package", bin_folder, PIP_NO_BUILD_ISOLATION="0", PIP_NO_INDEX="1")
+    finally:
+        call(bin_folder / "python", "-m", "pip", "uninstall", "--yes", "my-mi", cwd=folder)
+    assert {name: cell["ok"] for name, cell in cells.items()} == {"my_mi": 3, "ksg": 3}
+    assert abs(cells["my_mi"]["bias"]) < 0.1

@@ -105,6 +105,18 @@ def test_lists_split_outside_brackets_and_quotes():
     assert split_list("ksg,ae(kde(), latent=2), f(a='x,y') ,") == ["ksg", "ae(kde(), latent=2)", "f(a='x,y')"]
 
 
+@given(st.lists(specs, min_size=1, max_size=3))
+def test_what_is_printed_is_split_as_it_was_joined(several):
+    names = [str(spec) for spec in several]
+    assert split_list(",".join(names)) == names
+
+
+def test_a_quote_after_a_backslash_does_not_end_a_text():
+    first = str(Spec("f", (), {"a": "it's \"x\", y"}))
+    assert "\\" in first
+    assert split_list(f"{first},g") == [first, "g"]
+
+
 @pytest.mark.parametrize(
     ("given_name", "canonical"),
     [
