@@ -33,12 +33,14 @@ def select_tasks(patterns: str | Iterable[str]) -> list[Task]:
 
 
 def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
-    """Return the estimators that globs or specs name, each once; "all" is every registered one."""
+    """Return the estimators that globs or specs name, each once; "all" is every one whose library is installed."""
     found: dict[str, NamedEstimator] = {}
     for pattern in _split(patterns, "estimator"):
         names = [pattern]
-        if pattern == "all" or _is_glob(pattern):
-            names = _matching("*" if pattern == "all" else pattern, registry.ESTIMATORS.names(), "estimator")
+        if pattern == "all":
+            names = registry.ESTIMATORS.usable()
+        elif _is_glob(pattern):
+            names = _matching(pattern, registry.ESTIMATORS.names(), "estimator")
         for chosen in map(registry.estimator, names):
             found[chosen.name] = chosen
     return list(found.values())
