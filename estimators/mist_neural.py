@@ -16,7 +16,8 @@ class MistNeural(Adapter):
     """``estimate_mi`` of torch-mist, in float32, on the CPU; `method` names one of its discriminative estimators.
 
     The library trains on nine tenths of the rows, stops on the last tenth, and reads the value on all rows, those that
-    it has trained on included, which is above the bound by chance. It neither scales the data nor clips the value.
+    it has trained on included, which is above the bound by chance. It neither scales the data nor clips the value. It
+    stops when its patience, 2 % of the planned epochs, is over; 'infonce' may then still be far off, even below 0.
     """
 
     method: Literal["alpha_tuba", "flo", "infonce", "js", "mine", "nwj", "smile", "tuba"] = "smile"
