@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 
 from mibench.errors import MibenchError
 from mibench.suite import Suite
@@ -23,6 +23,28 @@ def registered(*groups: str) -> dict[str, EntryPoint]:
     return found
 
 
+def is_installed(package: str) -> bool:
+    """Return whether the distribution `package` is installed; imports nothing."""
+    try:
+        version(package)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def install_line(*packages: str) -> str:
+    """Return the command that installs `packages`."""
+    return f"pip install {' '.join(packages)}"
+
+
+def missing_packages(entry: EntryPoint) -> list[str]:
+    """Return those of the distributions that `entry` names in brackets, as in ``module:Class [a_package]``, not there.
+
+    A hyphen of a name is written as an underscore there.
+    """
+    return [package for each in entry.extras if not is_installed(package := each.replace("_", "-"))]
+
+
 def name_of(cls: type) -> str:
     """Return the name under which a package registers `cls`, or else the class's own."""
     return _names().get(f"{cls.__module__}:{cls.__qualname__}", cls.__name__)
@@ -30,7 +52,7 @@ def name_of(cls: type) -> str:
 
 @cache
 def _names() -> dict[str, str]:
-    return {entry.value: entry.name for entry in _entries(*COMPONENTS)}
+    return {f"{entry.module}:{entry.attr}": entry.name for entry in _entries(*COMPONENTS)}
 
 
 @cache

@@ -117,10 +117,21 @@ def _estimator_facts(estimator: NamedEstimator) -> dict[str, Any]:
         "baseline": estimator.baseline,
         "all_replicates_at_once": estimator.batched,
         "uses_a_GPU": estimator.uses_device,
+        **_needs(estimator.name),
         "source": estimator.source,
         "parameters": _parameters(method),
         "about": _about(type(method)),
     }
+
+
+def _needs(spec: str) -> dict[str, str]:
+    """Return the libraries of an estimator that are not installed, with the line that installs them."""
+    from mibench import catalogue
+    from mibench.spec import parse
+
+    entry = catalogue.registered("mibench.estimators").get(parse(spec).name)
+    missing = catalogue.missing_packages(entry) if entry else []
+    return {"needs": f"{', '.join(missing)}; {catalogue.install_line(*missing)}"} if missing else {}
 
 
 def _suite_facts(suite: Suite) -> dict[str, Any]:

@@ -54,12 +54,19 @@ def _rows(kind: str, plugins: list[tuple[str, str]]) -> list[dict[str, Any]]:
             for s in known
         ]
     one = kind.removesuffix("s")
-    rows = [{"kind": one, "name": name, "from": ""} for name in sorted(catalogue.registered(f"mibench.{kind}"))]
+    entries = sorted(catalogue.registered(f"mibench.{kind}").items())
+    rows = [{"kind": one, "name": name, "from": _needs(catalogue.missing_packages(entry))} for name, entry in entries]
     rows += [{"kind": one, "name": name, "from": "plugin"} for of, name in plugins if of == one]
     if kind == "tasks":
         rows += [{"kind": one, "name": name, "from": f"suite {suite.name}"} for suite in known for name in suite.tasks]
         rows += [{"kind": "alias", "name": name, "from": f"of {spec}"} for name, spec in catalogue.aliases().items()]
     return rows
+
+
+def _needs(packages: list[str]) -> str:
+    from mibench.catalogue import install_line
+
+    return f"needs {', '.join(packages)}; {install_line(*packages)}" if packages else ""
 
 
 def _matches(name: str, pattern: str | None) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
 
-from mibench.catalogue import aliases, registered
+from mibench.catalogue import aliases, missing_packages, registered
 from mibench.component import Component
 from mibench.distribution import Distribution, Task
 from mibench.errors import MibenchError, SpecError, suggest
@@ -40,6 +40,10 @@ class Registry:
     def names(self) -> list[str]:
         """Return the registered names, sorted; loads nothing."""
         return sorted({*self._found, *self._loaded})
+
+    def usable(self) -> list[str]:
+        """Return the names whose libraries are installed, sorted; loads nothing."""
+        return [name for name in self.names() if name not in self._found or not missing_packages(self._found[name])]
 
     def add(self, name: str, cls: type[Component]) -> None:
         """Register `cls` as `name`; a built-in name cannot be taken."""

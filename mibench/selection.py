@@ -34,7 +34,7 @@ def select_tasks(patterns: str | Iterable[str]) -> list[Task]:
 
 
 def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
-    """Return the estimators that globs or specs name, each once; "all" is every registered one.
+    """Return the estimators that globs or specs name, each once; "all" is every one whose library is installed.
 
     A glob leaves out those that need arguments.
     """
@@ -42,7 +42,8 @@ def select_estimators(patterns: str | Iterable[str]) -> list[NamedEstimator]:
     for pattern in _split(patterns, "estimator"):
         names = [pattern]
         if pattern == "all" or (_is_glob(pattern) and "(" not in pattern):
-            matching = _matching("*" if pattern == "all" else pattern, registry.ESTIMATORS.names(), "estimator")
+            every = registry.ESTIMATORS.usable() if pattern == "all" else registry.ESTIMATORS.names()
+            matching = _matching("*" if pattern == "all" else pattern, every, "estimator")
             names = [name for name in matching if not required(registry.ESTIMATORS.load(name))] or matching
         for chosen in map(registry.estimator, names):
             found[chosen.name] = chosen
