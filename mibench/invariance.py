@@ -25,7 +25,7 @@ def _affine(side: Array, rng: np.random.Generator) -> Array:
 
 def _monotone(side: Array, rng: np.random.Generator) -> Array:
     """Map each coordinate by an increasing function, t + a t³."""
-    mapped: Array = side + rng.uniform(0.2, 1.0, side.shape[1:]) * side**3
+    mapped: Array = side + rng.uniform(1.0, 3.0, side.shape[1:]) * side**3
     return mapped
 
 

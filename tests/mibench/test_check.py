@@ -15,7 +15,6 @@ from mibench.check_report import Verdict
 from mibench.surroundings import observed
 from mibench.testing import CHECKS, as_named, check_estimator, choose, run_checks
 
-
 MIBENCH = Path(sys.executable).with_name("mibench")
 
 
@@ -89,7 +88,7 @@ def dislikes_float32(x, y):
 
 
 def dislikes_ties(x, y):
-    return float("nan") if len(np.unique(x)) < 0.2 * x.size else fitted(x, y)
+    return float("nan") if 1 < len(np.unique(x)) < 0.2 * x.size else fitted(x, y)
 
 
 def dislikes_images(x, y):
@@ -107,7 +106,7 @@ def shifted(x, y):
 
 
 def asymmetric(x, y):
-    return fitted(x, np.sign(y) * np.sqrt(np.abs(y)))
+    return fitted(x, np.cbrt(y))
 
 
 def depends_on_scale(x, y):
@@ -172,7 +171,7 @@ def blind(x, y):
         (dislikes_vectors, {"vectors"}, set()),
         (dislikes_float32, {"single-precision"}, set()),
         (dislikes_images, {"images"}, set()),
-        (dislikes_ties, {"ties", "duplicates"}, set()),
+        (dislikes_ties, {"ties"}, set()),
         (dislikes_lists_reversed, {"layout"}, set()),
         (Stacked, {"batch"}, set()),
         (Forgetful, {"batch"}, set()),
@@ -203,8 +202,7 @@ def test_what_is_checked_leaves_no_trace():
 def test_what_a_call_leaves_behind_is_told_though_it_raises():
     state = random.getstate()
     with pytest.raises(ZeroDivisionError), observed(3):
-        random.random()
-        raise ZeroDivisionError
+        1 / (random.random() * 0)
     assert random.getstate() == state
 
 
