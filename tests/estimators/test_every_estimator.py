@@ -17,7 +17,7 @@ UNTRAINED |= {"pca", "ross", "sliced", "wkl", "zero"}
 BASIC = ["inputs", "determinism", "generators", "surroundings", "silence"]
 SLOW = {"ae": "latent=1, ", "flow_doe": "couplings=1, ", "flow_densities": "couplings=1, "}  # of which BASIC is asked
 SLOW |= {"flow_gaussian": "couplings=1, ", "image_flow_gaussian": ""}
-KNOWN_TO_BREAK = dict.fromkeys(["jackknife", "kl", "ksg", "lnc", "mixed_ksg"], {"rescaling"})  # distances mix units
+KNOWN_TO_BREAK = {name: {"rescaling"} for name in ("jackknife", "kl", "ksg", "lnc", "mixed_ksg")}  # distances mix units
 KNOWN_TO_BREAK["histogram"] = {"additivity"}
 SHORT = {"image_flow_gaussian": "image_flow_gaussian(max_steps=60)"}  # of training that takes minutes
 
