@@ -24,6 +24,7 @@ class GaussianFit(Estimator):
     it is too large by about √2.
     """
 
+    invariant: ClassVar[tuple[str, ...]] = ("scale", "affine")
     source: ClassVar[str] = "Hotelling 1936; Kullback 1959; bias: Anderson 2003, section 7.5"
 
     unbiased: bool = False

@@ -57,6 +57,7 @@ class CopulaKSG(KSG):
     the standard error allows for, as each subsample is ranked anew.
     """
 
+    invariant: ClassVar[tuple[str, ...]] = ("scale", "monotone")
     source: ClassVar[str] = "Kraskov, Stögbauer & Grassberger 2004, section II, on the scores of van der Waerden 1952"
 
     def terms(self, x: Array, y: Array, device: str) -> tuple[Array, list[str]]:

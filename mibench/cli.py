@@ -7,7 +7,16 @@ from typing import Annotated
 
 import typer
 
-from mibench import cli_estimate, cli_info, cli_new, cli_run, cli_sample, cli_show, cli_verify
+from mibench import (
+    cli_check,
+    cli_estimate,
+    cli_info,
+    cli_new,
+    cli_run,
+    cli_sample,
+    cli_show,
+    cli_verify,
+)
 from mibench.errors import MibenchError
 
 EXIT_USAGE = 2
@@ -41,6 +50,7 @@ def make_app() -> typer.Typer:
         except Exception as error:  # a stranger's broken package must not take the other commands with it
             typer.echo(f"mibench: the command {entry.name} ({entry.value}) cannot be loaded: {error}", err=True)
     app.command("estimate")(cli_estimate.estimate)
+    app.command("check")(cli_check.check)
     return app
 
 

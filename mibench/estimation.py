@@ -49,6 +49,7 @@ class Estimator(Component, ABC):
     kind: ClassVar[str] = "estimator"
     source: ClassVar[str] = ""  # authors, year, equation
     bound: ClassVar[str] = ""  # "lower" or "upper" where the population value is a bound on MI
+    invariant: ClassVar[tuple[str, ...]] = ()  # maps of a side that change no estimate: "scale", "affine", "monotone"
     baseline: ClassVar[bool] = False  # brackets the table instead of competing in it
 
     @abstractmethod

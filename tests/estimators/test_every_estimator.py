@@ -12,8 +12,16 @@ import pytest
 import mibench
 from mibench import registry
 from mibench.estimation import as_estimate, call_estimate
+from mibench.testing import CHECKS, check_estimator, choose, run_checks
 
 NAMES = registry.ESTIMATORS.usable()  # those of other libraries where these are installed
+UNTRAINED = {"copula_ksg", "gaussian_fit", "histogram", "jackknife", "kde", "kl", "ksg", "lnc", "mixed_ksg", "oracle"}
+UNTRAINED |= {"pca", "ross", "sliced", "sklearn_ksg", "wkl", "zero"}
+BASIC = ["inputs", "determinism", "generators", "surroundings", "silence"]
+SLOW = {"ae": "latent=1, ", "flow_doe": "couplings=1, ", "flow_densities": "couplings=1, "}  # of which BASIC is asked
+SLOW |= {"flow_gaussian": "couplings=1, ", "image_flow_gaussian": ""}
+KNOWN_TO_BREAK = {name: {"rescaling"} for name in ("jackknife", "kl", "ksg", "lnc", "mixed_ksg")}  # distances mix units
+KNOWN_TO_BREAK["histogram"] = {"additivity"}
 PROGRAM = [sys.executable, str(Path(__file__).with_name("gaussian_pairs.py")), "{data}"]
 GIVEN = {"command": f"command({shlex.join(PROGRAM)!r}, format='csv')"}  # what it needs
 SHORT = {  # of training that takes minutes, or many rows
@@ -55,14 +63,6 @@ def test_states_its_source_and_prints_itself_back(estimator):
     assert len(estimator.source_hash) == 16
 
 
-def test_follows_from_the_data_and_the_seed(estimator):
-    draw = law(estimator).draw(200, seed=0)
-    first, again = answer(estimator, draw, seed=7), answer(estimator, draw, seed=7)
-    assert first.value == again.value
-    assert math.isfinite(first.value)
-    json.dumps(dict(first.diagnostics))
-
-
 def test_tells_dependence_from_independence(estimator):
     near, far = (law(estimator, dependent).draw(1000, seed=1) for dependent in (False, True))
     if estimator.name == "zero":
@@ -71,12 +71,18 @@ def test_tells_dependence_from_independence(estimator):
         assert answer(estimator, far).value > answer(estimator, near).value + 0.8
 
 
-def test_the_data_are_left_as_they_were(estimator):
-    draw = mibench.task("gaussian(d=2, mi=1)").draw(100, seed=0)
-    x, y = draw.x.copy(), draw.y.copy()
-    answer(estimator, draw)
-    assert np.array_equal(draw.x, x)
-    assert np.array_equal(draw.y, y)
+@pytest.mark.parametrize("name", NAMES)
+def test_keeps_the_contract(name):
+    spec = name if name in UNTRAINED else f"{name}({SLOW.get(name, '')}max_steps=20)"
+    report = check_estimator(GIVEN.get(name, spec), quick=True, only=BASIC if name in {*SLOW, *GIVEN} else ())
+    assert {"answer", *BASIC} <= set(report.names("passed"))
+
+
+@pytest.mark.parametrize("name", sorted(UNTRAINED - {"sliced"}))
+def test_keeps_the_laws_of_mi(name):
+    laws = [check.name for check in CHECKS.values() if check.kind == "law"]
+    found = run_checks(mibench.estimator(name), choose(False, laws, []))
+    assert {verdict.check for verdict in found if verdict.status == "failed"} == KNOWN_TO_BREAK.get(name, set())
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if built(n).batched])
