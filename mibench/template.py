@@ -97,6 +97,11 @@ py-modules = ["$name"]
 _TEST = Template("""import mibench
 import numpy as np
 import pytest
+from mibench.testing import check_estimator
+
+
+def test_keeps_the_contract_and_the_laws_of_mi():
+    check_estimator("$name")
 
 
 @pytest.mark.parametrize("mi", [0, 0.5, 2])

@@ -136,7 +136,7 @@ def run_checks(
         if status == "passed":
             passed.add(check.name)
         seconds = time.perf_counter() - started
-        yield Verdict(check.name, check.kind, status, detail, command.format(check=check.name), seconds)
+        yield Verdict(check.name, check.kind, status, detail, command.replace("{check}", check.name), seconds)
 
 
 def _look(check: Check, left_out: str, subject: Subject, passed: set[str]) -> tuple[Status, str]:

@@ -110,7 +110,7 @@ def asymmetric(x, y):
 
 
 def depends_on_scale(x, y):
-    return fitted(x, y) + 0.1 * abs(np.log(x.std() + 1e-9))
+    return fitted(x, y) + 0.1 * abs(np.log((x.std() + y.std()) / 2 + 1e-9))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,4 @@
 import json
-import random
-import signal
 import subprocess
 import sys
 import textwrap
@@ -175,30 +173,6 @@ def test_changed_code_is_computed_again(tmp_path, plugin):
     assert len(frame) == 4
     assert frame.estimator_source.nunique() == 2
     assert sorted(frame.estimate)[-2:] == [3.0, 3.0]
-
-
-ARGUMENTS = ["run", "-t", "gaussian(d=1*", "-t", "uniform*", "-e", "ksg,gaussian_fit,oracle,slow"]
-ARGUMENTS += ["--samples", "200", "--replicates", "2"]
-
-
-def test_killed_runs_end_as_an_uninterrupted_one(tmp_path, cli):
-    slow = tmp_path / "slow.py"
-    slow.write_text("import time\n\ndef slow(x, y):\n    time.sleep(0.15)\n    return float(x[0, 0])\n")
-    words = [*ARGUMENTS, "--plugin", slow, "--jobs", "2"]
-    cli(*words, "--store", "whole.db")
-    whole = Store.open(tmp_path / "whole.db").to_frame()
-    rng = random.Random(1)
-    for _ in range(3):
-        command = [sys.executable, "-m", "mibench.cli", *map(str, words), "--store", "killed.db"]
-        run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(1.0, 3.5))
-        run.send_signal(signal.SIGKILL)
-        run.wait()
-    cli(*words, "--store", "killed.db")
-    killed = Store.open(tmp_path / "killed.db").to_frame()
-    key = ["task", "estimator", "n_samples", "replicate", "status", "estimate"]
-    pd.testing.assert_frame_equal(killed[key], whole[key])
-    assert not killed.duplicated(["task", "estimator", "n_samples", "replicate"]).any()
 
 
 def test_workers_end_with_a_parent_that_is_killed(tmp_path, plugin):
