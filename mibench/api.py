@@ -74,6 +74,8 @@ def run(
     - ``solo=False``: time one replicate alone too
     - ``seed=0``: that of the estimators alone; the data follow from the task
     - ``retry=False``, ``force=False``: compute stored failures again, or everything
+    - ``precision=None``: add replicates until the 95 % interval of each bias is within ± that many nats, or there are
+      ``max_replicates=200``
     - ``plugins=()``: Python files that define more tasks and estimators
 
     Raises `MibenchError` on input that names nothing or cannot be; an estimator that fails is a record, not an error.
@@ -83,5 +85,5 @@ def run(
 
     planned = Run(Options(tasks, estimators, n_samples, replicates, **options))
     with ConsoleReporter(planned) if progress else Silent() as reporter:
-        planned.execute(reporter.on_cell, reporter.on_interrupt)
+        planned.execute(reporter)
     return Results(planned.store, planned.plan.selection)

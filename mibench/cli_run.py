@@ -34,6 +34,10 @@ Seed = Annotated[int, typer.Option(help="Seed of the estimators; the data follow
 Plugin = Annotated[list[str] | None, typer.Option(metavar="FILE.py", help="A file that defines more estimators.")]
 Retry = Annotated[bool, typer.Option("--retry", help="Compute stored failures again.")]
 Force = Annotated[bool, typer.Option("--force", help="Compute everything again.")]
+Precision = Annotated[
+    float | None, typer.Option(metavar="NATS", help="Add replicates until the 95 % interval of a bias is within ±NATS.")
+]
+MaxReplicates = Annotated[int, typer.Option(metavar="R", help="Most replicates of a cell with --precision.")]
 Executor = Annotated[str, typer.Option(help="Where cells run: local.")]
 
 
@@ -41,6 +45,7 @@ def plan(
     task: Task = None, estimator: Estimator = None, samples: Samples = None, replicates: Replicates = None,
     profile: Profile = "standard", store: Store = "mibench.db", device: Device = "auto", jobs: Jobs = None,
     solo: Solo = False, seed: Seed = 0, plugin: Plugin = None, retry: Retry = False, force: Force = False,
+    precision: Precision = None, max_replicates: MaxReplicates = 200,
 ) -> None:  # fmt: skip
     """Show what a run would do: its cells, how many are stored already, and the time that the rest may take.
 
@@ -52,19 +57,25 @@ def plan(
     from mibench.progress import duration
 
     run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=store, device=device,
-                   jobs=jobs, solo=solo, seed=seed, retry=retry, force=force, dry=True)  # fmt: skip
+                   jobs=jobs, solo=solo, seed=seed, retry=retry, force=force, precision=precision,
+                   max_replicates=max_replicates, dry=True)  # fmt: skip
     costs = CostModel.of(run.store)
+    to_do = [*run.plan.to_do, *run.foreseen().to_do]
+    left = {cell.key for cell in to_do}
     rows = []
     for name in dict.fromkeys(cell.estimator.name for cell in run.plan.cells):
         cells = [cell for cell in run.plan.cells if cell.estimator.name == name]
-        to_do = [cell for cell in run.plan.to_do if cell.estimator.name == name]
-        seconds, unknown = costs.total(to_do)
-        predicted = "no timing stored" if unknown else (duration(seconds) if to_do else "done")
-        rows.append([name, len(cells), len(cells) - len(to_do), sum(len(cell.replicates) for cell in to_do), predicted])
+        own = [cell for cell in to_do if cell.estimator.name == name]
+        seconds, unknown = costs.total(own)
+        predicted = "no timing stored" if unknown else (duration(seconds) if own else "done")
+        done = sum(cell.key not in left for cell in cells)
+        rows.append([name, len(cells), done, sum(len(cell.replicates) for cell in own), predicted])
     typer.echo(tabulate(rows, headers=["estimator", "cells", "stored", "replicates to do", "core time"]))
-    seconds, unknown = costs.total(run.plan.to_do)
-    typer.echo(f"\n{len(run.plan.cells)} cells, {len(run.plan.cells) - len(run.plan.to_do)} stored in {store}")
-    if run.plan.to_do:
+    seconds, unknown = costs.total(to_do)
+    typer.echo(f"\n{len(run.plan.cells)} cells, {len(run.plan.cells) - len(left)} stored in {store}")
+    if precision is not None and run.plan.to_do:
+        typer.echo("what is not stored yet counts with as many replicates as a run begins with")
+    if to_do:
         without = f" and what {', '.join(unknown)} take, of which the store has no timing yet" if unknown else ""
         typer.echo(f"predicted time with {run.workers} workers: {duration(seconds / run.workers)}{without}")
 
@@ -73,7 +84,8 @@ def run(
     task: Task = None, estimator: Estimator = None, samples: Samples = None, replicates: Replicates = None,
     profile: Profile = "standard", store: Store = "mibench.db", device: Device = "auto", jobs: Jobs = None,
     timeout: Timeout = None, memory: Memory = None, solo: Solo = False, seed: Seed = 0, plugin: Plugin = None,
-    retry: Retry = False, force: Force = False, executor: Executor = "local",
+    retry: Retry = False, force: Force = False, executor: Executor = "local", precision: Precision = None,
+    max_replicates: MaxReplicates = 200,
 ) -> None:  # fmt: skip
     """Run estimators on tasks and store a record of each replicate; what is stored already is not computed again.
 
@@ -83,7 +95,7 @@ def run(
     """
     run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=store, device=device,
                    jobs=jobs, timeout=timeout, memory=memory, solo=solo, seed=seed, retry=retry, force=force,
-                   executor=executor)  # fmt: skip
+                   executor=executor, precision=precision, max_replicates=max_replicates)  # fmt: skip
     _announce(run)
     _execute(run, store)
     counts = run.store.counts(run.plan.selection)
@@ -124,7 +136,7 @@ def _execute(run: Run, store: str) -> None:
 
     try:
         with ConsoleReporter(run) as reporter:
-            run.execute(reporter.on_cell, reporter.on_interrupt)
+            run.execute(reporter)
     except KeyboardInterrupt:
         typer.echo(f"interrupted; what was done is in {store}, and the same command goes on from there", err=True)
         raise typer.Exit(130) from None

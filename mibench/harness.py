@@ -1,18 +1,20 @@
 """A run: plan, compute, record, store."""
 
 import contextlib
+import math
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mibench import provenance, registry
 from mibench.errors import MibenchError
-from mibench.executor import LocalExecutor, OnInterrupt, tell_nobody
+from mibench.executor import LocalExecutor
 from mibench.job import Job
 from mibench.plan import Cell, Plan, make_plan, sizes
+from mibench.precision import GROWTH, extended
 from mibench.process import Limits
 from mibench.record import Outcome, Record
 from mibench.seeding import check_seed
@@ -20,7 +22,19 @@ from mibench.selection import select_estimators, select_tasks
 from mibench.store import Store
 
 EXECUTORS = {"local": LocalExecutor}
-OnCell = Callable[[Cell, list[Record]], None]
+
+
+class Reporter(Protocol):
+    """What is told about the cells of a run."""
+
+    def on_cell(self, cell: Cell, records: list[Record]) -> None:
+        """Note a cell that ended."""
+
+    def on_more(self, cells: Sequence[Cell]) -> None:
+        """Note cells that are to be computed besides."""
+
+    def on_interrupt(self, under_way: int) -> None:
+        """Note that the run ends after the cells under way."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +57,13 @@ class Options:
     force: bool = False
     plugins: str | Path | Iterable[str | Path] = ()
     executor: str = "local"
+    precision: float | None = None
+    max_replicates: int = 200
 
     def __post_init__(self) -> None:
         most_seconds = threading.TIMEOUT_MAX
-        for name, kind, most in (("jobs", int, 1024), ("timeout", float, most_seconds), ("memory", float, 1e12)):
+        limits = (("jobs", int, 1024), ("timeout", float, most_seconds), ("memory", float, 1e12))
+        for name, kind, most in (*limits, ("precision", float, 1e12), ("max_replicates", int, 1e9)):
             value = getattr(self, name)
             wrong = not isinstance(value, int | kind) or isinstance(value, bool)
             if value is not None and (wrong or not 0 < value <= most):
@@ -84,24 +101,41 @@ class Run:
             force=options.force,
         )
         wanted = options.jobs or (1 if "cuda" in devices else cores())
-        self.workers = max(1, min(wanted, len(self.plan.to_do)))
+        self.workers = max(1, min(wanted, len(self.plan.to_do if options.precision is None else self.plan.cells)))
         self.threads = max(1, cores() // self.workers)
 
-    def execute(self, on_cell: OnCell, on_interrupt: OnInterrupt = tell_nobody) -> None:
-        """Compute what is to be done; each cell's records are committed when they arrive.
+    def execute(self, reporter: Reporter) -> None:
+        """Compute what is to be done, and what the precision asks for then; records are committed when they arrive.
 
-        The first Ctrl-C lets the cells under way end, whose number `on_interrupt` is told; the second, as anything else
-        that ends the run early, loses them, and nothing else.
+        The first Ctrl-C lets the cells under way end; the second, as anything else that ends the run early, loses them,
+        and nothing else.
         """
+        with self._claim:
+            self._compute(reporter)
+            while self._options.precision is not None:
+                before, self.plan = self.plan, self.foreseen(GROWTH)
+                if self.plan.cells == before.cells:
+                    break
+                reporter.on_more(self.plan.to_do)
+                self._compute(reporter)
+
+    def foreseen(self, growth: float = math.inf) -> Plan:
+        """Return the plan of what the precision asks for next by what is stored; all of it without limit of growth."""
+        asked, most = self._options.precision, self._options.max_replicates
+        if asked is None:
+            return self.plan
+        return extended(self.plan.cells, self.store, asked, most, growth, self._options.force)
+
+    def _compute(self, reporter: Reporter) -> None:
         limits = Limits(self._options.timeout, self._options.memory)
         pool = EXECUTORS[self._options.executor](self.workers, self.threads, limits)
         jobs = [self._job(cell) for cell in self.plan.to_do]
-        with self._claim, contextlib.closing(pool.run(jobs, on_interrupt)) as results:
+        with contextlib.closing(pool.run(jobs, reporter.on_interrupt)) as results:
             for index, outcomes in results:
                 cell = self.plan.to_do[index]
                 records = _records(cell, outcomes, self.threads)
                 self.store.add(records)
-                on_cell(cell, records)
+                reporter.on_cell(cell, records)
 
     def _job(self, cell: Cell) -> Job:
         return Job(

@@ -43,7 +43,8 @@ class Plan:
     @cached_property
     def selection(self) -> Selection:
         """The records of the run, computed or not."""
-        return Selection([cell.key for cell in self.cells], len(self.cells[0].replicates) if self.cells else 0)
+        most = max((len(cell.replicates) for cell in self.cells), default=0)
+        return Selection([cell.key for cell in self.cells], most)
 
 
 @dataclass

@@ -2,7 +2,8 @@
 
 import time
 from collections import Counter
-from typing import Protocol, Self
+from collections.abc import Sequence
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,20 +12,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from mibench.harness import Run
 from mibench.plan import Cell, CostModel
 from mibench.record import FAILURES, Record
-
-
-class Reporter(Protocol):
-    """What a run tells about its cells."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(self, *exc: object) -> None: ...
-
-    def on_cell(self, cell: Cell, records: list[Record]) -> None:
-        """Note a cell that ended."""
-
-    def on_interrupt(self, under_way: int) -> None:
-        """Note that the run ends after the cells under way."""
 
 
 class Silent:
@@ -37,6 +24,9 @@ class Silent:
         pass
 
     def on_cell(self, cell: Cell, records: list[Record]) -> None:
+        """Say nothing."""
+
+    def on_more(self, cells: Sequence[Cell]) -> None:
         """Say nothing."""
 
     def on_interrupt(self, under_way: int) -> None:
@@ -83,6 +73,12 @@ class ConsoleReporter:
             self._bar.update(self._line, completed=number, eta=self._eta())
         else:
             self._console.print(f"{line}  {self._eta()}", markup=False)
+
+    def on_more(self, cells: Sequence[Cell]) -> None:
+        """Count them in."""
+        self._left |= {id(cell): cell for cell in cells}
+        self._total += len(cells)
+        self._bar.update(self._line, total=self._total)
 
     def on_interrupt(self, under_way: int) -> None:
         """Print what is waited for."""

@@ -92,6 +92,15 @@ class Store:
                 for cell, rows in groupby(connection.execute(query).yield_per(_ROWS), itemgetter(0)):
                     yield ids[cell], {replicate: (status, solo) for _, replicate, status, solo in rows}
 
+    def estimates(self, selection: Selection) -> Iterator[tuple[str, dict[int, float | None]]]:
+        """Yield the key of each cell of which something is stored, and the estimate of each replicate, or None."""
+        columns = (RECORDS.c.cell, RECORDS.c.replicate, RECORDS.c.estimate)
+        for ids in self._ids(selection):
+            query = sa.select(*columns).where(_within(ids, selection)).order_by(RECORDS.c.cell)
+            with self._connect() as connection:
+                for cell, rows in groupby(connection.execute(query).yield_per(_ROWS), itemgetter(0)):
+                    yield ids[cell], {replicate: estimate for _, replicate, estimate in rows}
+
     def counts(self, selection: Selection) -> dict[str, int]:
         """Return how many of the selected records have each status."""
         found = dict.fromkeys(STATUSES, 0)
