@@ -7,6 +7,7 @@ import random
 import sys
 from abc import abstractmethod
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import version
 from typing import ClassVar
 
@@ -33,7 +34,7 @@ class Adapter(Estimator):
 
     def estimate(self, x: Array, y: Array, seed: int) -> Estimate:
         """Return the library's estimate; NaN with its message where it raises."""
-        facts = {"library": f"{self.library} {version(self.library)}"}
+        facts = {"library": f"{self.library} {_version(self.library)}"}
         importlib.import_module(self.module)  # and with it torch, before its generator is seeded
         left, right = (np.array(side, np.float64).reshape(len(side), -1) for side in (x, y))
         try:
@@ -53,6 +54,12 @@ class Adapter(Estimator):
         """Import the library where it is there."""
         if is_installed(self.library):
             importlib.import_module(self.module)
+            _version(self.library)
+
+
+@cache
+def _version(library: str) -> str:
+    return version(library)
 
 
 @contextlib.contextmanager

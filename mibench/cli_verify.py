@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 EXIT_DIFFERS = 3
+EXIT_INCONCLUSIVE = 5
 
 Store = Annotated[str, typer.Argument(metavar="STORE", help="A store of records: a file or a database URL.")]
 Sample = Annotated[int, typer.Option(min=1, metavar="K", help="How many stored estimates are picked at random.")]
@@ -21,7 +22,8 @@ def verify(
 ) -> None:
     """Compute stored estimates again, picked at random, and report any that differ: on a CPU in any bit.
 
-    Exit code 3: some differ, or do not come out. Those whose code has changed since are counted, and not tried.
+    Exit code 3: some differ, or do not come out. Those whose code has changed since are counted, and not tried; exit
+    code 5: there are no others.
 
     Example: mibench verify mibench.db --sample 20
     """
@@ -55,3 +57,5 @@ def verify(
     typer.echo(", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items())))
     if counts["differs"] or counts["failed"]:
         raise typer.Exit(EXIT_DIFFERS)
+    if not counts["same"]:
+        raise typer.Exit(EXIT_INCONCLUSIVE)

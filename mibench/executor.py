@@ -87,6 +87,9 @@ def _interrupts_into(done: "queue.SimpleQueue[Any]") -> Generator[None, None, No
         yield
         return
     before = signal.getsignal(signal.SIGINT) or signal.default_int_handler
+    if before is signal.SIG_IGN:
+        yield
+        return
     seen = 0
 
     def note(number: int, frame: object) -> None:

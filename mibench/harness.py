@@ -89,17 +89,21 @@ class Run:
         devices = {estimator.resolve_device(options.device) for estimator in estimators}
         self.store = Store.peek(options.store) if dry else Store.open(options.store)
         self._claim = contextlib.ExitStack() if dry else self.store.claim()
-        self.plan: Plan = make_plan(
-            tasks,
-            estimators,
-            n_samples,
-            replicates,
-            store=self.store,
-            seed=options.seed,
-            solo=options.solo,
-            retry=options.retry,
-            force=options.force,
-        )
+        try:
+            self.plan: Plan = make_plan(
+                tasks,
+                estimators,
+                n_samples,
+                replicates,
+                store=self.store,
+                seed=options.seed,
+                solo=options.solo,
+                retry=options.retry,
+                force=options.force,
+            )
+        except BaseException:
+            self._claim.close()
+            raise
         wanted = options.jobs or (1 if "cuda" in devices else cores())
         self.workers = max(1, min(wanted, len(self.plan.to_do if options.precision is None else self.plan.cells)))
         self.threads = max(1, cores() // self.workers)

@@ -47,15 +47,22 @@ class Data:
 @lru_cache(maxsize=1)
 def prepare(job: Job) -> NamedEstimator:
     """Do all that stays off the clock: import, draw the data, warm up."""
-    registry.load_plugins(job.plugins)
+    estimator = _estimator(job.estimator, job.plugins)
     draw_replicates(job.task, job.n_samples, job.replicates)
-    estimator = registry.estimator(job.estimator)
-    if any(b"torch" in file.read_bytes() for file in registry.source_files(estimator.method)):
-        importlib.import_module("torch")  # before the first cell, as only what is there can be seeded
     device = estimator.resolve_device(job.device)
     if device == "cuda" and job.memory_mb:
         limit_allocator(job.memory_mb)
     estimator.method.warm_up(device)
+    return estimator
+
+
+@lru_cache
+def _estimator(spec: str, plugins: tuple[str, ...]) -> NamedEstimator:
+    """Return an estimator, whose libraries are imported; what it is made of is looked at once a process."""
+    registry.load_plugins(plugins)
+    estimator = registry.estimator(spec)
+    if any(b"torch" in file.read_bytes() for file in registry.source_files(estimator.method)):
+        importlib.import_module("torch")  # before the first cell, as only what is there can be seeded
     return estimator
 
 
@@ -67,7 +74,7 @@ def compute(job: Job) -> list[Outcome]:
     if estimator.needs_truth and data.pointwise_mi is None:
         reason = "the draws of this task come without their pointwise MI"
     if reason:
-        return [Outcome("skipped", _clean(reason))] * len(job.replicates)
+        return [Outcome("skipped", clean(reason))] * len(job.replicates)
     everything = list(range(len(job.replicates)))
     groups = [everything] if estimator.batched else [[one] for one in everything]
     outcomes = [outcome for group in groups for outcome in _attempt(estimator, job, data, group)]
@@ -110,11 +117,15 @@ def _attempt(estimator: NamedEstimator, job: Job, data: Data, chosen: list[int])
             seconds = (time.perf_counter() - start) / len(chosen)
         estimates = _check_answers(answers, len(chosen))
     except BaseException as error:  # a worker outlives whatever an estimator throws, sys.exit() included
-        if _is_out_of_memory(error) and len(chosen) > 1:
-            half = len(chosen) // 2
-            return _attempt(estimator, job, data, chosen[:half]) + _attempt(estimator, job, data, chosen[half:])
-        status = "oom" if _is_out_of_memory(error) else "error"
-        failure = Outcome(status, _one_line(error), device=device, batch=len(chosen), started_at=started_at)
+        status, message = "oom" if _is_out_of_memory(error) else "error", _one_line(error)
+    else:
+        status, message = "ok", ""
+    if status == "oom" and len(chosen) > 1:  # here the failed call is over, and what it held is free
+        del x, y
+        half = len(chosen) // 2
+        return _attempt(estimator, job, data, chosen[:half]) + _attempt(estimator, job, data, chosen[half:])
+    if status != "ok":
+        failure = Outcome(status, message, device=device, batch=len(chosen), started_at=started_at)
         return [failure] * len(chosen)
     common = Outcome(
         "ok",
@@ -134,14 +145,14 @@ def _check_answers(answers: Sequence[object], expected: int) -> list[Estimate]:
 
 
 def _finish(common: Outcome, estimate: Estimate) -> Outcome:
-    diagnostics = _clean(json.dumps(dict(estimate.diagnostics), default=str))
+    diagnostics = clean(json.dumps(dict(estimate.diagnostics), default=str))
     if not math.isfinite(estimate.value):
-        message = _clean(estimate.message) or f"the estimate is {estimate.value}"
+        message = clean(estimate.message) or f"the estimate is {estimate.value}"
         return replace(common, status="nan", message=message, diagnostics=diagnostics)
     error = estimate.std_error
     error = float(error) if error is not None and math.isfinite(error) else None
     return replace(
-        common, message=_clean(estimate.message), estimate=estimate.value, std_error=error, diagnostics=diagnostics
+        common, message=clean(estimate.message), estimate=estimate.value, std_error=error, diagnostics=diagnostics
     )
 
 
@@ -150,10 +161,10 @@ def _is_out_of_memory(error: BaseException) -> bool:
 
 
 def _one_line(error: BaseException) -> str:
-    text = _clean(error)
+    text = clean(error)
     return f"{type(error).__name__}: {text}"[:500] if text else type(error).__name__
 
 
-def _clean(text: object) -> str:
+def clean(text: object) -> str:
     """Return a stranger's text as one line that every database takes."""
     return " ".join(str(text).encode("utf-8", "replace").decode().split()).replace("\0", "")

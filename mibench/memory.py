@@ -112,6 +112,11 @@ def kill_tree(pid: int) -> None:
             psutil.wait_procs(children, timeout=0.2)
             if not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]:
                 break
+    kill_group(pid)
+
+
+def kill_group(pid: int) -> None:
+    """Kill what is left of the process group that a process began."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -125,8 +130,10 @@ def watch() -> None:
         while not pause.wait(_INTERVAL):
             _Seen.peak = max(_Seen.peak, _resident())
             if os.getppid() != parent:
-                for child in _process.children(recursive=True):
-                    child.kill()
+                with contextlib.suppress(psutil.Error):
+                    for child in _process.children(recursive=True):
+                        with contextlib.suppress(psutil.Error):
+                            child.kill()
                 os._exit(1)
 
     threading.Thread(target=look, daemon=True).start()

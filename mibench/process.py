@@ -13,8 +13,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
-from mibench.job import Job
-from mibench.memory import kill_tree, resident_mb
+from mibench.job import Job, clean
+from mibench.memory import kill_group, kill_tree, resident_mb
 from mibench.provenance import now
 from mibench.record import FAILURES, Outcome
 
@@ -61,7 +61,7 @@ class Worker:
         try:
             outcomes = self._try(job)
         except WorkerError as failure:
-            outcomes = [Outcome(failure.status, str(failure))] * len(job.replicates)
+            outcomes = [Outcome(failure.status, clean(failure))] * len(job.replicates)
         finally:
             self.busy = False
         if any(o.device == "cuda" and o.status in FAILURES for o in outcomes):
@@ -74,7 +74,7 @@ class Worker:
             self._closed = True
             process = self._process
         if process is not None:
-            process.end()
+            process.close()
 
     def kill(self) -> None:
         """End the process at once; the next job starts another."""
@@ -99,7 +99,10 @@ class Worker:
         with self._starting:
             if self._closed:
                 raise WorkerError("crash", "the run was ended")
-            process = self._process = self._process or _Process(self._threads)
+            try:
+                process = self._process = self._process or _Process(self._threads)
+            except OSError as error:
+                raise WorkerError("crash", f"no worker could be started: {error.strerror or error}") from None
         limits = Limits(seconds, self._limits.memory_mb)
         with _Watch(process, limits) as watch:
             try:
@@ -142,8 +145,8 @@ class _Process:
         return pickle.load(self._popen.stdout)
 
     def end(self) -> int:
-        """Kill it with all that it started, and return its exit code."""
-        if self._popen.poll() is None:
+        """Kill it with all that it started, which may outlive it, and return its exit code."""
+        if self._popen.returncode is None:  # else its number may be another's by now
             kill_tree(self.pid)
         return self._popen.wait()
 
@@ -157,9 +160,11 @@ class _Process:
     def exit_code(self) -> int | None:
         """Return the exit code of a process that is about to end; None where it goes on."""
         try:
-            return self._popen.wait(timeout=1)
+            code = self._popen.wait(timeout=1)
         except subprocess.TimeoutExpired:
             return None
+        kill_group(self.pid)
+        return code
 
     def last_line(self) -> str:
         """Return the last line that it printed."""
@@ -217,7 +222,14 @@ def _explain(process: _Process, step: str, limits: Limits, crossed: str) -> Work
         return WorkerError("oom", f"more than {limits.memory_mb:g} MB of memory")
     if code is None:
         return WorkerError("crash", "the process closed its pipes, or wrote what is no answer on them")
-    ending = f"killed by {signal.Signals(-code).name}" if code < 0 else f"the process exited with code {code}"
+    ending = f"killed by {_signal_name(-code)}" if code < 0 else f"the process exited with code {code}"
     last = process.last_line()
     from_outside = -code in (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
     return WorkerError("crash", f"{ending}: {last}" if last else ending, from_outside)
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

@@ -1,6 +1,7 @@
 """The files that ``mibench new`` writes: an estimator that works, to be replaced, and what makes a package of it."""
 
 import ast
+import keyword
 from pathlib import Path
 from shlex import quote
 from string import Template
@@ -173,6 +174,6 @@ def _estimator(name: str, cls: str) -> str:
     tree = ast.parse(text)
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     used |= {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if cls in used:
+    if cls in used or keyword.iskeyword(cls):
         raise MibenchError(f"what the file holds is called {cls!r} already; choose another name")
     return text

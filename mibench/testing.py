@@ -74,7 +74,7 @@ def check_estimator(
     """
     named = as_named(estimator)
     shown = repr(named.name) if isinstance(estimator, str | NamedEstimator) else named.name
-    command = f"check_estimator({shown}, only=[{{check!r}}], device={device!r}, seed={seed})"
+    command = f"check_estimator({shown}, only=['{{check}}'], device={device!r}, seed={seed})"
     chosen = choose(quick, _names(only), _names(skip))
     report = Report(named.name, list(run_checks(named, chosen, device, seed, command)))
     if not report.ok:

@@ -11,6 +11,7 @@ from mibench.errors import MibenchError
 from mibench.executor import LocalExecutor
 from mibench.job import Job
 from mibench.process import Limits
+from mibench.provenance import host, library_versions
 from mibench.record import Outcome
 from mibench.store import Store
 
@@ -47,23 +48,24 @@ def verify(
     reasons = [_why_not(call) for call in calls]
     for call, reason in zip(calls, reasons, strict=True):
         if reason:
-            yield [_verdict(row, "changed", message=reason) for row in call]
+            yield [_verdict(row, "changed", message=reason) for row in call if row["status"] == "ok"]
     left = [call for call, reason in zip(calls, reasons, strict=True) if not reason]
     jobs = [_job(call, tuple(plugins)) for call in left]
     pool = LocalExecutor(max(1, min(workers, len(jobs))), threads, Limits())
     with contextlib.closing(pool.run(jobs)) as results:
         for place, outcomes in results:
-            yield [_compare(row, outcome) for row, outcome in zip(left[place], outcomes, strict=True)]
+            pairs = zip(left[place], outcomes, strict=True)
+            yield [_compare(row, outcome) for row, outcome in pairs if row["status"] == "ok"]
 
 
 def _pick(store: Store, sample: int, seed: int) -> list[list[dict[str, Any]]]:
     """Return the calls, as rows of the store, that hold `sample` estimates drawn at random."""
     frame = store.to_frame()
-    frame = frame[frame.status == "ok"]
-    if frame.empty:
+    sound = frame[frame.status == "ok"]
+    if sound.empty:
         raise MibenchError(f"the store {store.name} holds no estimate to verify")
-    chosen = random.Random(seed).sample(range(len(frame)), min(sample, len(frame)))
-    rows = frame.iloc[sorted(chosen)]
+    chosen = random.Random(seed).sample(range(len(sound)), min(sample, len(sound)))
+    rows = sound.iloc[sorted(chosen)]
     found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for _, row in rows.iterrows():
         same = frame
@@ -82,8 +84,11 @@ def _why_not(call: list[dict[str, Any]]) -> str:
     row = call[0]
     try:
         task, estimator = registry.task(row["task"]), registry.estimator(row["estimator"])
+        estimator.resolve_device(row["device"])
     except MibenchError as error:
-        raise MibenchError(f"{error}; give the file that defines it with --plugin") from None
+        return str(error)
+    if reason := estimator.method.unsupported(int(row["n_samples"]), task.x_shape, task.y_shape):
+        return reason
     if task.fingerprint != row["task_fingerprint"]:
         return "the draws of its task have changed since"
     if estimator.source_hash != row["estimator_source"]:
@@ -102,8 +107,11 @@ def _compare(row: dict[str, Any], outcome: Outcome) -> Verdict:
     if outcome.estimate is None:
         return _verdict(row, "failed", message=f"{outcome.status}: {outcome.message}")
     tolerance = 0.0 if row["device"] == "cpu" else GPU_TOLERANCE
-    same = abs(outcome.estimate - row["estimate"]) <= tolerance
-    return _verdict(row, "same" if same else "differs", outcome.estimate)
+    if abs(outcome.estimate - row["estimate"]) <= tolerance:
+        return _verdict(row, "same", outcome.estimate)
+    versions = "" if row["library_versions"] == library_versions() else "other versions of libraries made it"
+    host_of = "" if row["host"] == host() else f"it was made on {row['host']}"
+    return _verdict(row, "differs", outcome.estimate, "; ".join(filter(None, (versions, host_of))))
 
 
 def _verdict(row: dict[str, Any], verdict: str, found: float | None = None, message: str = "") -> Verdict:

@@ -7,6 +7,7 @@ imported a second time, and needs no ``if __name__ == "__main__"``.
 import os
 import pickle
 import signal
+from functools import partial
 
 from mibench.memory import adopt_orphans, watch
 
@@ -17,6 +18,8 @@ def main() -> None:
     requests, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # what an estimator starts must not read the requests,
     os.dup2(2, 1)  # and what it prints must not get between the replies
+    for pipe in (requests, replies):  # a copy of this process must not keep them open when this one has died
+        os.register_at_fork(after_in_child=partial(os.close, pipe.fileno()))
     adopt_orphans()
     watch()
     from mibench import job
@@ -28,14 +31,15 @@ def main() -> None:
             step, request = pickle.load(requests)
         except EOFError:
             return
-        surroundings = Surroundings() if step == "compute" else None
+        surroundings = Surroundings()
         try:
             reply: tuple[str, object] = ("ok", job.compute(request) if step == "compute" else job.prepare(request).name)
         except BaseException as error:
             reply = ("error", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
         if os.getpid() != own:
             os._exit(0)  # a copy of this process that an estimator made, and let return
-        pickle.dump((*reply, surroundings.restore() if surroundings else ""), replies)
+        soiled = surroundings.restore(imports=step == "prepare")
+        pickle.dump((*reply, soiled and step == "compute"), replies)
         replies.flush()
 
 

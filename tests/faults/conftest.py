@@ -51,8 +51,11 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
+
+import mibench
 
 kept = []
 
@@ -164,6 +167,77 @@ def killed_at_first(x, y):
         open("tried", "w").close()
         os.kill(os.getpid(), signal.SIGKILL)
     return 1.0
+
+
+def dies_and_leaves_a_copy(x, y):
+    if os.fork() == 0:
+        time.sleep(60)
+    os._exit(1)
+
+
+def dies_and_leaves_a_program(x, y):
+    open("pid", "w").write(str(subprocess.Popen(["sleep", "60"]).pid))
+    os._exit(1)
+
+
+def ends_by_an_odd_signal(x, y):
+    os.kill(os.getpid(), 40)
+
+
+def closes_its_stream(x, y):
+    sys.stdout.close()
+    return 1.0
+
+
+def leaves_a_busy_pool(x, y):
+    from concurrent.futures import ThreadPoolExecutor
+
+    kept.append(ThreadPoolExecutor(1))
+    kept[-1].submit(time.sleep, 60)
+    return 1.0
+
+
+def leaves_a_timer(x, y):
+    signal.setitimer(signal.ITIMER_PROF, 0.05)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    return 1.0
+
+
+class Warms(mibench.Estimator):
+    """Changes things before the first cell."""
+
+    def warm_up(self, device):
+        np.seterr(all="raise")
+        os.chdir("/")
+        sys.setrecursionlimit(150)
+
+    def estimate(self, x, y, seed):
+        return 1.0
+
+
+class Refuses(mibench.Estimator):
+    def warm_up(self, device):
+        raise ValueError("bad \\udcff\\0\\n")
+
+    def estimate(self, x, y, seed):
+        return 1.0
+
+
+class Heavy(mibench.BatchEstimator):
+    """Out of memory above one replicate, with what each call made still in its frame."""
+
+    def estimate_batch(self, x, y, seeds, device):
+        alive = [thing for thing in made if thing() is not None]
+        if alive:
+            raise ValueError("an earlier call still holds its memory")
+        hoard = np.ones(10)
+        made.append(weakref.ref(hoard))
+        if len(x) > 1:
+            raise MemoryError("too many")
+        return [1.0]
+
+
+made = []
 
 
 def killed_always(x, y):

@@ -34,7 +34,10 @@ def is_alive(pid):
 
 @pytest.mark.parametrize(
     "name",
-    ["moves_away", "sets_the_environment", "sets_globals", "leaks", "leaves_a_thread", "returns_twice", "prints_much"],
+    [
+        *("moves_away", "sets_the_environment", "sets_globals", "leaks", "leaves_a_thread", "returns_twice"),
+        *("prints_much", "closes_its_stream", "leaves_a_busy_pool", "leaves_a_timer", "Warms"),
+    ],
 )
 def test_what_it_changes_does_not_reach_the_next_cell(bad, good, name):
     assert set(after(bad, good, name).status) <= {"ok", "error"}
@@ -61,6 +64,33 @@ def test_the_memory_limit_counts_children_and_needs_no_cooperation(bad, good, na
     rows = after(bad, good, name, memory=900)
     assert list(rows.status) == ["oom"] * 2
     assert set(rows.message) == {"more than 900 MB of memory"}
+
+
+def test_a_copy_that_outlives_a_dead_worker_holds_up_nothing(bad, good):
+    begin = time.monotonic()
+    rows = after(bad, good, "dies_and_leaves_a_copy")
+    assert set(rows.message) == {"the process exited with code 1"}
+    assert time.monotonic() - begin < 30
+
+
+def test_a_program_that_outlives_a_dead_worker_is_killed(bad, good, folder):
+    assert list(after(bad, good, "dies_and_leaves_a_program").status) == ["crash"] * 2
+    assert not is_alive(int((folder / "pid").read_text()))
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "says"),
+    [("ends_by_an_odd_signal", "crash", "killed by signal 40"), ("Refuses", "error", "ValueError: bad ")],
+)
+def test_odd_ends_are_told_in_plain_text(bad, good, name, status, says):
+    rows = after(bad, good, name)
+    assert list(rows.status) == [status] * 2
+    assert all(message.startswith(says) and message.isprintable() for message in rows.message)
+
+
+def test_a_call_that_ran_out_of_memory_holds_none_when_its_halves_are_tried(bad, good):
+    rows = after(bad, good, "Heavy")
+    assert list(rows.status) == ["ok"] * 2, list(rows.message)
 
 
 def test_what_it_prints_is_kept_nowhere(bad, good):

@@ -54,7 +54,7 @@ def test_random_kills_lose_and_invent_nothing(tmp_path, words, start, capsys):
     rng, kills, rounds, found, duplicates = random.Random(7), 0, 0, 0, 0
     while kills < KILLS:
         rounds += 1
-        store = f"round{rounds}.db"
+        store, seen = f"round{rounds}.db", []
         finished = False
         while not finished and kills < KILLS:
             run = start(*words, "--store", store, **QUIET)
@@ -66,6 +66,8 @@ def test_random_kills_lose_and_invent_nothing(tmp_path, words, start, capsys):
                 except subprocess.TimeoutExpired:
                     if kills < KILLS:
                         kills += 1
+                        with contextlib.suppress(psutil.NoSuchProcess):
+                            seen += psutil.Process(run.pid).children()
                         kill_one(run, rng)
         assert start(*words, "--store", store, "--retry", **QUIET).wait() == 0
         killed = records(tmp_path / store)
@@ -73,7 +75,7 @@ def test_random_kills_lose_and_invent_nothing(tmp_path, words, start, capsys):
         found += len(killed)
         columns = [*KEY, "status", "estimate", "data_seed"]
         pd.testing.assert_frame_equal(killed[columns], whole[columns], check_exact=True)
-        assert not [p for p in psutil.process_iter(["cmdline"]) if store in " ".join(p.info["cmdline"] or [])]
+        assert not psutil.wait_procs(seen, timeout=10)[1]
     with capsys.disabled():
         print(f"\n{kills} kills in {rounds} runs: {len(whole) * rounds} records expected, {found} found, ", end="")
         print(f"{duplicates} duplicates")
