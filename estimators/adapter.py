@@ -3,10 +3,7 @@
 import contextlib
 import importlib
 import io
-import random
-import sys
 from abc import abstractmethod
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import version
 from typing import ClassVar
@@ -15,6 +12,7 @@ import numpy as np
 
 from mibench.catalogue import install_line, is_installed
 from mibench.estimation import Array, Estimate, Estimator, Shape
+from mibench.generators import seeded
 
 
 class Adapter(Estimator):
@@ -38,7 +36,7 @@ class Adapter(Estimator):
         importlib.import_module(self.module)  # and with it torch, before its generator is seeded
         left, right = (np.array(side, np.float64).reshape(len(side), -1) for side in (x, y))
         try:
-            with _seeded(seed % 2**31), contextlib.redirect_stdout(io.StringIO()):
+            with seeded(seed % 2**31), contextlib.redirect_stdout(io.StringIO()):
                 return Estimate(float(self.nats(left, right, seed % 2**31)), diagnostics=facts)
         except (ImportError, MemoryError):
             raise
@@ -60,22 +58,3 @@ class Adapter(Estimator):
 @cache
 def _version(library: str) -> str:
     return version(library)
-
-
-@contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    """Seed the global generators of Python, NumPy and, where it is loaded, torch; put their states back afterwards."""
-    torch = sys.modules.get("torch")
-    own, numpys = random.getstate(), np.random.get_state()
-    torchs = torch.get_rng_state() if torch else None
-    random.seed(seed)
-    np.random.seed(seed)
-    if torch:
-        torch.manual_seed(seed)
-    try:
-        yield
-    finally:
-        random.setstate(own)
-        np.random.set_state(numpys)
-        if torch:
-            torch.set_rng_state(torchs)

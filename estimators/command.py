@@ -22,6 +22,7 @@ import psutil
 from mibench.data_file import csv_lines
 from mibench.errors import MibenchError, SpecError
 from mibench.estimation import Array, Estimate, Estimator
+from mibench.memory import kill_tree
 
 from .answer import last_line, read_answer
 from .checks import above, one_of
@@ -109,7 +110,7 @@ class Command(Estimator):
 
         def expire() -> None:
             expired.set()
-            _kill(process.pid)
+            kill_tree(process.pid)
 
         timer = threading.Timer(self.timeout or 0, expire)
         if self.timeout is not None:
@@ -117,7 +118,7 @@ class Command(Estimator):
         try:
             code = process.wait()
         except BaseException:
-            _kill(process.pid)
+            kill_tree(process.pid)
             process.wait()
             raise
         finally:
@@ -156,21 +157,6 @@ def _end_of(file: IO[bytes]) -> str:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(size - _TAIL, 0))
     return file.read().decode(errors="replace")
-
-
-def _kill(pid: int) -> None:
-    """Kill a process and all that it started."""
-    stopped: list[psutil.Process] = []  # first, lest one of them start another meanwhile
-    with contextlib.suppress(psutil.Error):
-        root = psutil.Process(pid)
-        while found := [each for each in (root, *root.children(recursive=True)) if each not in stopped]:
-            stopped += found
-            for each in found:
-                with contextlib.suppress(psutil.Error):
-                    each.suspend()
-    for each in stopped:
-        with contextlib.suppress(psutil.Error):
-            each.kill()
 
 
 @contextlib.contextmanager

@@ -13,11 +13,11 @@ import numpy as np
 from mibench import registry
 from mibench.distribution import Array
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
+from mibench.generators import seed_everything
 from mibench.memory import PeakMeter, limit_allocator
 from mibench.provenance import now
 from mibench.record import Outcome
 from mibench.seeding import derive_seed
-from mibench.surroundings import seed_everything
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ import psutil
 _INTERVAL = 0.02  # seconds between two looks
 _MB = 2.0**20
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
-_ROUNDS = 20  # of killing processes that start others meanwhile
 
 _process = psutil.Process()
 
@@ -101,17 +100,17 @@ def has_children() -> bool:
 
 def kill_tree(pid: int) -> None:
     """Kill a process and all that it started, whatever process group or session that is in."""
+    stopped: list[psutil.Process] = []  # before any is killed, lest one of them start another meanwhile
     with contextlib.suppress(psutil.Error):
-        process = psutil.Process(pid)
-        process.suspend()  # alive, it takes in the orphans of those that are killed
-        for _ in range(_ROUNDS):
-            children = process.children(recursive=True)
-            for child in children:
+        root = psutil.Process(pid)
+        while found := [each for each in (root, *root.children(recursive=True)) if each not in stopped]:
+            stopped += found
+            for each in found:
                 with contextlib.suppress(psutil.Error):
-                    child.kill()
-            psutil.wait_procs(children, timeout=0.2)
-            if not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]:
-                break
+                    each.suspend()
+    for each in stopped:
+        with contextlib.suppress(psutil.Error):
+            each.kill()
     kill_group(pid)
 
 

@@ -5,7 +5,6 @@ import contextlib
 import decimal
 import gc
 import os
-import random
 import resource
 import signal
 import sys
@@ -21,14 +20,6 @@ _GROWTH_MB = 256.0  # resident memory that a cell may leave behind in a process 
 _SIGNALS = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 _TIMERS = (signal.ITIMER_REAL, signal.ITIMER_VIRTUAL, signal.ITIMER_PROF)
 _RESOURCES = (resource.RLIMIT_NOFILE, resource.RLIMIT_AS, resource.RLIMIT_DATA, resource.RLIMIT_STACK)
-
-
-def seed_everything(seed: int) -> None:
-    """Seed the global random numbers, for methods that draw from them."""
-    random.seed(seed)
-    np.random.seed(seed % 2**32)
-    if torch := sys.modules.get("torch"):
-        torch.manual_seed(seed % 2**63)
 
 
 class Surroundings:

@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -262,16 +261,14 @@ def test_a_full_disk_keeps_what_was_committed(tmp_path, record):
     assert read(tmp_path / "s.db") == 10
 
 
-ON_A_SMALL_DISK = """
+WITH_LITTLE_SPACE = """
 set -e
-mount -t tmpfs -o size=400k tmpfs disk
 run() {
     "$MIBENCH" run -t "$TASKS" -e wordy --plugin wordy.py --samples 50 --replicates 30 --store disk/s.db 2> "$1"
 }
-code=0; run full.txt || code=$?
+code=0; (ulimit -f 600; run full.txt) || code=$?
 [ $code -eq 2 ]
 "$MIBENCH" leaderboard --store disk/s.db --format csv > before.csv
-mount -o remount,size=30m disk
 run done.txt
 "$MIBENCH" leaderboard --store disk/s.db --format csv > after.csv
 ls disk > left.txt
@@ -284,18 +281,12 @@ def wordy(x, y):
 """
 
 
-def can_mount():
-    command = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
-    return shutil.which("unshare") and subprocess.run(command, capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not can_mount(), reason="no disk can be mounted")
 def test_a_run_goes_on_when_a_full_disk_has_space_again(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "wordy.py").write_text(WORDY)
     tasks = ",".join(f"gaussian(d={d}, mi=1)" for d in range(1, 7))  # 90 kB a task
     environment = {**os.environ, "MIBENCH": str(Path(sys.executable).with_name("mibench")), "TASKS": tasks}
-    command = ["unshare", "-m", "sh", "-c", ON_A_SMALL_DISK]
+    command = ["sh", "-c", WITH_LITTLE_SPACE]
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr + (tmp_path / "full.txt").read_text()
     told = (tmp_path / "full.txt").read_text().splitlines()
