@@ -65,18 +65,15 @@ def _pick(store: Store, sample: int, seed: int) -> list[list[dict[str, Any]]]:
     if sound.empty:
         raise MibenchError(f"the store {store.name} holds no estimate to verify")
     chosen = random.Random(seed).sample(range(len(sound)), min(sample, len(sound)))
-    rows = sound.iloc[sorted(chosen)]
-    found: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for _, row in rows.iterrows():
-        same = frame
-        for column in _CALL:
-            same = same[same[column] == row[column]]
-        together: list[dict[str, Any]] = same.sort_values("replicate").to_dict("records")  # type: ignore[assignment]
-        place = next(place for place, other in enumerate(together) if other["replicate"] == row.replicate)
-        first = place - place % int(row.batch)
-        call = together[first : first + int(row.batch)]
-        found[(*(row[column] for column in _CALL), call[0]["replicate"])] = call
-    return list(found.values())
+    picked, by = sound.iloc[chosen], list(_CALL)
+    wanted = set(picked.set_index([*by, "replicate"]).index)
+    rows = frame.merge(picked[by].drop_duplicates(), on=by).sort_values("replicate")
+    calls = []
+    for _, group in rows.groupby(by, observed=True):
+        together: list[dict[str, Any]] = group.to_dict("records")  # type: ignore[assignment]
+        size = int(together[0]["batch"])
+        calls += [together[first : first + size] for first in range(0, len(together), size)]
+    return [call for call in calls if any((*(row[name] for name in by), row["replicate"]) in wanted for row in call)]
 
 
 def _why_not(call: list[dict[str, Any]]) -> str:

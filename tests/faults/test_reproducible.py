@@ -85,3 +85,34 @@ def test_verify_of_nothing_is_refused(tmp_path, start, words, says):
     run = start("verify", *words, stdout=-1, stderr=-1)
     assert says in run.communicate()[1]
     assert run.returncode == 2
+
+
+HALVES = """
+import mibench
+import numpy as np
+
+
+class Halves(mibench.BatchEstimator):
+    \"\"\"Has no answer for one replicate, no room for more than two, and sees which it is given together.\"\"\"
+
+    def estimate_batch(self, x, y, seeds, device):
+        if len(x) > 2:
+            raise MemoryError("too many")
+        return [float("nan") if one[0, 0] == x.max() and len(x) == 1 else float(x.sum()) for one in x]
+"""
+
+
+def test_verify_makes_the_same_calls(tmp_path, start):
+    (tmp_path / "halves.py").write_text(HALVES)
+    frame = mibench.run("gaussian(d=1, mi=1)", "Halves", 50, 7, store=tmp_path / "s.db", plugins=tmp_path / "halves.py")
+    sound = (frame.to_frame().status == "ok").sum()
+    assert sound > 0
+    run = start("verify", "s.db", "--plugin", "halves.py", "--sample", "4", stdout=-1, stderr=-1)
+    said, _ = run.communicate()
+    assert run.returncode == 0, said
+    count, verdict = said.split()
+    assert (4 <= int(count) <= sound, verdict) == (True, "same")
+    run = start("verify", "s.db", stdout=-1, stderr=-1)  # without the plugin
+    said, _ = run.communicate()
+    assert run.returncode == 5, said
+    assert said.splitlines()[-1] == f"{sound} changed"
