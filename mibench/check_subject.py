@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from mibench import registry
 from mibench.check_report import Failed, Skipped
@@ -91,9 +90,9 @@ class Subject:
         """Return the seed of a replicate's draws."""
         return derive_seed("check", self.seed, replicate, *what)
 
-    def call(self, draw: Draw, seed: int = 0) -> Call:
-        """Estimate from a copy of one draw, as the harness does; a declared limit is the `error` that says so."""
-        x, y = np.array(draw.x, order="C"), np.array(draw.y, order="C")
+    def call(self, draw: Draw, seed: int = 0, as_given: bool = False) -> Call:
+        """Estimate from one draw, or a copy of it as in the harness; a declared limit is the `error` that says so."""
+        x, y = draw[:2] if as_given else (np.array(side, order="C") for side in draw[:2])
 
         def work() -> list[Any]:
             method, pointwise = self.named.method, draw.pointwise_mi
@@ -109,11 +108,6 @@ class Subject:
             return list(self.named.method.estimate_batch(x, y, list(seeds), self._device))
 
         return self._observe(Call(x, y, len(draws)), work, x.shape[1:], y.shape[1:])
-
-    def call_checked(self, x: ArrayLike, y: ArrayLike, seed: int = 0) -> Call:
-        """Estimate from data of any type, as a user does, through the checks of `NamedEstimator.estimate`."""
-        left, right = np.asarray(x), np.asarray(y)
-        return self._observe(Call(left, right, 1), lambda: [self.named.estimate(x, y, seed, self.device)])
 
     def values(self, draws: Sequence[Draw]) -> Array:
         """Return the estimates (R,) of replicates r with seeds r; NaN where the method gives none and says why."""

@@ -42,7 +42,7 @@ _ALL = (
     *map(_CONTRACT, (check_contract.generators, check_contract.surroundings, check_contract.silence)),
     *(
         _CONTRACT(look, needs=_REPEATABLE)
-        for look in (check_contract.batch, check_contract.types, check_contract.layout, check_contract.vectors)
+        for look in (check_contract.batch, check_contract.layout, check_contract.vectors)
     ),
     *map(_CONTRACT, (check_contract.single_precision, check_contract.columns, check_contract.images)),
     *map(_CONTRACT, (check_contract.ties, check_contract.duplicates, check_contract.constants)),
