@@ -13,7 +13,7 @@ run: $(INSTALLED)
 	$(BIN)/mibench leaderboard --output leaderboard.md
 
 test: $(INSTALLED) lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -76,6 +76,7 @@ def run(
     - ``retry=False``, ``force=False``: compute stored failures again, or everything
     - ``precision=None``: add replicates until the 95 % interval of each bias is within ± that many nats, or there are
       ``max_replicates=200``
+    - ``executor="local"``: or "ray", on the cluster at ``address`` or one that is found
     - ``plugins=()``: Python files that define more tasks and estimators
 
     Raises `MibenchError` on input that names nothing or cannot be; an estimator that fails is a record, not an error.

@@ -38,7 +38,8 @@ Precision = Annotated[
     float | None, typer.Option(metavar="NATS", help="Add replicates until the 95 % interval of a bias is within ±NATS.")
 ]
 MaxReplicates = Annotated[int, typer.Option(metavar="R", help="Most replicates of a cell with --precision.")]
-Executor = Annotated[str, typer.Option(help="Where cells run: local.")]
+Executor = Annotated[str, typer.Option(help="Where cells run: local, or ray for a Ray cluster.")]
+Address = Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Ray cluster. Default: one that is found.")]
 
 
 def plan(
@@ -84,8 +85,8 @@ def run(
     task: Task = None, estimator: Estimator = None, samples: Samples = None, replicates: Replicates = None,
     profile: Profile = "standard", store: Store = "mibench.db", device: Device = "auto", jobs: Jobs = None,
     timeout: Timeout = None, memory: Memory = None, solo: Solo = False, seed: Seed = 0, plugin: Plugin = None,
-    retry: Retry = False, force: Force = False, executor: Executor = "local", precision: Precision = None,
-    max_replicates: MaxReplicates = 200,
+    retry: Retry = False, force: Force = False, executor: Executor = "local", address: Address = None,
+    precision: Precision = None, max_replicates: MaxReplicates = 200,
 ) -> None:  # fmt: skip
     """Run estimators on tasks and store a record of each replicate; what is stored already is not computed again.
 
@@ -95,7 +96,7 @@ def run(
     """
     run = _planned(task, estimator, samples, plugin, replicates=replicates, profile=profile, store=store, device=device,
                    jobs=jobs, timeout=timeout, memory=memory, solo=solo, seed=seed, retry=retry, force=force,
-                   executor=executor, precision=precision, max_replicates=max_replicates)  # fmt: skip
+                   executor=executor, address=address, precision=precision, max_replicates=max_replicates)  # fmt: skip
     _announce(run)
     _execute(run, store)
     counts = run.store.counts(run.plan.selection)

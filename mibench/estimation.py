@@ -51,6 +51,8 @@ class Estimator(Component, ABC):
     bound: ClassVar[str] = ""  # "lower" or "upper" where the population value is a bound on MI
     invariant: ClassVar[tuple[str, ...]] = ()  # maps of a side that change no estimate: "scale", "affine", "monotone"
     baseline: ClassVar[bool] = False  # brackets the table instead of competing in it
+    cpus: ClassVar[int] = 1  # cores that a cell takes on a cluster
+    gpus: ClassVar[float] = 1.0  # share of a GPU that a cell takes on a cluster, where it runs on one
 
     @abstractmethod
     def estimate(self, x: Array, y: Array, seed: int) -> float | Estimate:

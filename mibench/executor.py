@@ -1,12 +1,14 @@
-"""Where cells run: a pool of worker processes on this machine, each of which can be killed at any time."""
+"""Where cells run, and how they are dealt out: to workers on this machine, each of which can be killed at any time."""
 
 import contextlib
+import os
 import queue
 import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
+from mibench.estimation import NamedEstimator
 from mibench.job import Job
 from mibench.process import Limits, Worker
 from mibench.record import Outcome
@@ -18,11 +20,70 @@ def tell_nobody(under_way: int) -> None:
     """Take no notice."""
 
 
-class LocalExecutor:
-    """Runs jobs on `workers` processes; jobs of one task stay together, so that its data are drawn once a worker."""
+class CellWorker(Protocol):
+    """What computes one cell at a time."""
 
-    def __init__(self, workers: int, threads: int, limits: Limits) -> None:
-        self._workers = [Worker(threads, limits) for _ in range(workers)]
+    busy: bool
+
+    def run(self, job: Job) -> list[Outcome]:
+        """Compute a cell; what goes wrong becomes outcomes."""
+
+    def close(self) -> None:
+        """End for good, from any thread; what runs ends with it."""
+
+
+class Executor(Protocol):
+    """Where the cells of some estimators run."""
+
+    slots: int  # cells that run at once, unless it is asked for otherwise
+
+    def threads(self, workers: int) -> int:
+        """Return how many threads each of so many workers has."""
+
+    def device(self, estimator: NamedEstimator) -> str:
+        """Return what the worker is to be asked for: "cpu", "cuda" or "auto"."""
+
+    def worker(self, threads: int, limits: Limits) -> CellWorker:
+        """Return a new worker."""
+
+    def close(self) -> None:
+        """Let go of what was started."""
+
+
+class LocalExecutor:
+    """On this machine."""
+
+    def __init__(self, estimators: Sequence[NamedEstimator], device: str) -> None:
+        self._device = device
+        devices = {estimator.resolve_device(device) for estimator in estimators}
+        self.slots = 1 if "cuda" in devices else cores()
+
+    def threads(self, workers: int) -> int:
+        """Share the cores out."""
+        return max(1, cores() // workers)
+
+    def device(self, estimator: NamedEstimator) -> str:
+        """Return what was asked for."""
+        return self._device
+
+    def worker(self, threads: int, limits: Limits) -> Worker:
+        """Return a worker that starts its process when it is first used."""
+        return Worker(threads, limits)
+
+    def close(self) -> None:
+        """Do nothing: a pool closes its workers."""
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Pool:
+    """Deals jobs out to workers; jobs of one task stay together, so that its data are drawn once a worker."""
+
+    def __init__(self, workers: Sequence[CellWorker]) -> None:
+        self._workers = workers
 
     def run(
         self, jobs: Sequence[Job], on_interrupt: OnInterrupt = tell_nobody
@@ -36,7 +97,7 @@ class LocalExecutor:
         lock = threading.Lock()
         done: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
-        def serve(worker: Worker) -> None:
+        def serve(worker: CellWorker) -> None:
             data = None
             try:
                 while (item := _next_job(waiting, lock, data)) is not None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import math
-import os
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +10,8 @@ from typing import Any, Protocol
 
 from mibench import provenance, registry
 from mibench.errors import MibenchError
-from mibench.executor import LocalExecutor
+from mibench.estimation import NamedEstimator
+from mibench.executor import Executor, LocalExecutor, Pool
 from mibench.job import Job
 from mibench.plan import Cell, Plan, make_plan, sizes
 from mibench.precision import GROWTH, extended
@@ -21,7 +21,7 @@ from mibench.seeding import check_seed
 from mibench.selection import select_estimators, select_tasks
 from mibench.store import Store
 
-EXECUTORS = {"local": LocalExecutor}
+EXECUTORS = ("local", "ray")
 
 
 class Reporter(Protocol):
@@ -57,6 +57,7 @@ class Options:
     force: bool = False
     plugins: str | Path | Iterable[str | Path] = ()
     executor: str = "local"
+    address: str | None = None
     precision: float | None = None
     max_replicates: int = 200
 
@@ -71,6 +72,8 @@ class Options:
         check_seed(self.seed)
         if self.executor not in EXECUTORS:
             raise MibenchError(f"there is no executor {self.executor!r}; known: {', '.join(EXECUTORS)}")
+        if self.address is not None and self.executor != "ray":
+            raise MibenchError("an address is that of a Ray cluster; give --executor ray as well")
 
 
 class Run:
@@ -86,9 +89,10 @@ class Run:
         self._plugins = tuple(str(Path(path).resolve()) for path in plugins)
         tasks, estimators = select_tasks(options.tasks), select_estimators(options.estimators)
         n_samples, replicates = sizes(options.profile, options.n_samples, options.replicates)
-        devices = {estimator.resolve_device(options.device) for estimator in estimators}
+        self._executor = _executor(options, estimators)
         self.store = Store.peek(options.store) if dry else Store.open(options.store)
         self._claim = contextlib.ExitStack() if dry else self.store.claim()
+        self._claim.callback(self._executor.close)
         try:
             self.plan: Plan = make_plan(
                 tasks,
@@ -104,9 +108,9 @@ class Run:
         except BaseException:
             self._claim.close()
             raise
-        wanted = options.jobs or (1 if "cuda" in devices else cores())
+        wanted = options.jobs or self._executor.slots
         self.workers = max(1, min(wanted, len(self.plan.to_do if options.precision is None else self.plan.cells)))
-        self.threads = max(1, cores() // self.workers)
+        self.threads = self._executor.threads(self.workers)
 
     def execute(self, reporter: Reporter) -> None:
         """Compute what is to be done, and what the precision asks for then; records are committed when they arrive.
@@ -132,12 +136,12 @@ class Run:
 
     def _compute(self, reporter: Reporter) -> None:
         limits = Limits(self._options.timeout, self._options.memory)
-        pool = EXECUTORS[self._options.executor](self.workers, self.threads, limits)
+        pool = Pool([self._executor.worker(self.threads, limits) for _ in range(self.workers)])
         jobs = [self._job(cell) for cell in self.plan.to_do]
         with contextlib.closing(pool.run(jobs, reporter.on_interrupt)) as results:
             for index, outcomes in results:
                 cell = self.plan.to_do[index]
-                records = _records(cell, outcomes, self.threads)
+                records = _records(cell, outcomes)
                 self.store.add(records)
                 reporter.on_cell(cell, records)
 
@@ -145,22 +149,26 @@ class Run:
         return Job(
             cell.task.name,
             cell.estimator.name,
+            cell.estimator.source_hash,
             cell.n_samples,
             cell.replicates,
             cell.seed,
-            self._options.device,
+            self._executor.device(cell.estimator),
             self._options.solo,
             self._plugins,
             self._options.memory,
         )
 
 
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _executor(options: Options, estimators: Sequence[NamedEstimator]) -> Executor:
+    if options.executor == "local":
+        return LocalExecutor(estimators, options.device)
+    from mibench.cluster import RayExecutor
+
+    return RayExecutor(estimators, options.device, options.address)
 
 
-def _records(cell: Cell, outcomes: Sequence[Outcome], threads: int) -> list[Record]:
+def _records(cell: Cell, outcomes: Sequence[Outcome]) -> list[Record]:
     method = cell.estimator.method
     common: dict[str, Any] = {
         "task": cell.task.name,
@@ -173,8 +181,6 @@ def _records(cell: Cell, outcomes: Sequence[Outcome], threads: int) -> list[Reco
         "bound": method.bound,
         "n_samples": cell.n_samples,
         "seed": cell.seed,
-        "threads": threads,
-        "host": provenance.host(),
         "mibench_version": provenance.mibench_version(),
         "library_versions": provenance.library_versions(),
         "git_commit": provenance.git_commit(),

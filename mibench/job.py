@@ -12,6 +12,7 @@ import numpy as np
 
 from mibench import registry
 from mibench.distribution import Array
+from mibench.errors import MibenchError
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
 from mibench.generators import seed_everything
 from mibench.memory import PeakMeter, limit_allocator
@@ -26,6 +27,7 @@ class Job:
 
     task: str
     estimator: str
+    source_hash: str
     n_samples: int
     replicates: tuple[int, ...]
     seed: int
@@ -48,6 +50,8 @@ class Data:
 def prepare(job: Job) -> NamedEstimator:
     """Do all that stays off the clock: import, draw the data, warm up."""
     estimator = _estimator(job.estimator, job.plugins)
+    if estimator.source_hash != job.source_hash:
+        raise MibenchError("the code of this estimator is not what it was when the run began; start the run again")
     draw_replicates(job.task, job.n_samples, job.replicates)
     device = estimator.resolve_device(job.device)
     if device == "cuda" and job.memory_mb:

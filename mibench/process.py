@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from mibench.job import Job, clean
 from mibench.memory import kill_group, kill_tree, resident_mb
-from mibench.provenance import now
+from mibench.provenance import host, now
 from mibench.record import FAILURES, Outcome
 
 PREPARE_LIMIT = 600.0  # seconds for imports, draws and warm-up, which the cell's own limit leaves out
@@ -44,10 +44,11 @@ class WorkerError(Exception):
 class Worker:
     """One persistent process, started on first use and again after each death."""
 
-    def __init__(self, threads: int, limits: Limits) -> None:
+    def __init__(self, threads: int, limits: Limits, folder: str | None = None) -> None:
         self.busy = False
         self._threads = threads
         self._limits = limits
+        self._folder = folder
         self._process: _Process | None = None
         self._closed = False
         self._starting = threading.Lock()
@@ -66,7 +67,7 @@ class Worker:
             self.busy = False
         if any(o.device == "cuda" and o.status in FAILURES for o in outcomes):
             self.kill()  # an error may leave the CUDA context unusable
-        return [o if o.started_at else replace(o, started_at=started_at) for o in outcomes]
+        return [replace(o, started_at=o.started_at or started_at, host=host(), threads=self._threads) for o in outcomes]
 
     def close(self) -> None:
         """End the process for good, from any thread; whoever waits for its answer is told that it died."""
@@ -100,7 +101,7 @@ class Worker:
             if self._closed:
                 raise WorkerError("crash", "the run was ended")
             try:
-                process = self._process = self._process or _Process(self._threads)
+                process = self._process = self._process or _Process(self._threads, self._folder)
             except OSError as error:
                 raise WorkerError("crash", f"no worker could be started: {error.strerror or error}") from None
         limits = Limits(seconds, self._limits.memory_mb)
@@ -121,7 +122,7 @@ class Worker:
 class _Process:
     """A worker program, and the end of what it has printed."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, folder: str | None) -> None:
         one = dict.fromkeys(_SINGLE_THREADED, "1")  # sums that are shared out differ in their last digits
         self._popen = subprocess.Popen(
             [sys.executable, "-P", "-m", "mibench.worker"],
@@ -129,6 +130,7 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **one, "NUMBA_NUM_THREADS": str(threads)},
+            cwd=folder,
             start_new_session=True,
         )
         self.pid = self._popen.pid

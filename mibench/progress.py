@@ -55,7 +55,8 @@ class ConsoleReporter:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self._bar.stop()
+        if self._console.is_terminal:
+            self._bar.stop()
 
     def on_cell(self, cell: Cell, records: list[Record]) -> None:
         """Print the cell's line and move the bar."""

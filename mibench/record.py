@@ -29,6 +29,8 @@ class Outcome:
     peak_memory_mb: float | None = None
     device: str | None = None
     started_at: str | None = None
+    host: str = ""
+    threads: int = 1
     diagnostics: str = "{}"
 
 

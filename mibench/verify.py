@@ -8,9 +8,9 @@ from typing import Any
 
 from mibench import registry
 from mibench.errors import MibenchError
-from mibench.executor import LocalExecutor
+from mibench.executor import Pool
 from mibench.job import Job
-from mibench.process import Limits
+from mibench.process import Limits, Worker
 from mibench.provenance import host, library_versions
 from mibench.record import Outcome
 from mibench.store import Store
@@ -51,7 +51,7 @@ def verify(
             yield [_verdict(row, "changed", message=reason) for row in call if row["status"] == "ok"]
     left = [call for call, reason in zip(calls, reasons, strict=True) if not reason]
     jobs = [_job(call, tuple(plugins)) for call in left]
-    pool = LocalExecutor(max(1, min(workers, len(jobs))), threads, Limits())
+    pool = Pool([Worker(threads, Limits()) for _ in range(max(1, min(workers, len(jobs))))])
     with contextlib.closing(pool.run(jobs)) as results:
         for place, outcomes in results:
             pairs = zip(left[place], outcomes, strict=True)
@@ -96,7 +96,7 @@ def _why_not(call: list[dict[str, Any]]) -> str:
 def _job(call: list[dict[str, Any]], plugins: tuple[str, ...]) -> Job:
     first = call[0]
     replicates = tuple(int(row["replicate"]) for row in call)
-    names = (first["task"], first["estimator"], int(first["n_samples"]))
+    names = (first["task"], first["estimator"], first["estimator_source"], int(first["n_samples"]))
     return Job(*names, replicates, int(first["seed"]), first["device"], False, plugins)
 
 

@@ -1,8 +1,13 @@
+import contextlib
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from mibench.errors import MibenchError
+from mibench.store import Store
 
 MIBENCH = Path(sys.executable).with_name("mibench")
 
@@ -267,3 +272,32 @@ def start(tmp_path):
         return subprocess.Popen([MIBENCH, *map(str, words)], cwd=tmp_path, text=True, **options)
 
     return call
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Read a store in the empty folder."""
+
+    def read(name):
+        store = Store.open(tmp_path / name, create=False)
+        frame = store.to_frame()
+        store.close()
+        return frame
+
+    return read
+
+
+@pytest.fixture
+def wait_for(records):
+    """Wait until a store holds so many records."""
+
+    def wait(name, rows):
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(MibenchError):  # which is about to be made
+                if len(records(name)) >= rows:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"no {rows} records in {name}")
+
+    return wait

@@ -14,9 +14,6 @@ import pandas as pd
 import psutil
 import pytest
 
-from mibench.errors import MibenchError
-from mibench.store import Store
-
 KILLS = int(os.environ.get("MIBENCH_KILLS", "8"))
 KEY = ["task", "estimator", "n_samples", "replicate"]
 QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -27,13 +24,6 @@ SIZES = ["--samples", "100,200", "--replicates", "3", "--jobs", "2"]
 @pytest.fixture
 def words(good):
     return ["run", "-t", ",".join(TASKS), "-e", "slow,global_numbers,gaussian_fit", "--plugin", good, *SIZES]
-
-
-def records(path):
-    store = Store.open(path, create=False)
-    frame = store.to_frame()
-    store.close()
-    return frame
 
 
 def kill_one(run, rng):
@@ -48,9 +38,9 @@ def kill_one(run, rng):
     return victim.pid == run.pid
 
 
-def test_random_kills_lose_and_invent_nothing(tmp_path, words, start, capsys):
+def test_random_kills_lose_and_invent_nothing(words, start, records, capsys):
     assert start(*words, "--store", "whole.db", **QUIET).wait() == 0
-    whole = records(tmp_path / "whole.db")
+    whole = records("whole.db")
     rng, kills, rounds, found, duplicates = random.Random(7), 0, 0, 0, 0
     while kills < KILLS:
         rounds += 1
@@ -70,7 +60,7 @@ def test_random_kills_lose_and_invent_nothing(tmp_path, words, start, capsys):
                             seen += psutil.Process(run.pid).children()
                         kill_one(run, rng)
         assert start(*words, "--store", store, "--retry", **QUIET).wait() == 0
-        killed = records(tmp_path / store)
+        killed = records(store)
         duplicates += int(killed.duplicated(KEY).sum())
         found += len(killed)
         columns = [*KEY, "status", "estimate", "data_seed"]
@@ -80,16 +70,6 @@ def test_random_kills_lose_and_invent_nothing(tmp_path, words, start, capsys):
         print(f"\n{kills} kills in {rounds} runs: {len(whole) * rounds} records expected, {found} found, ", end="")
         print(f"{duplicates} duplicates")
     assert (found, duplicates) == (len(whole) * rounds, 0)
-
-
-def wait_for(path, rows):
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        with contextlib.suppress(MibenchError):  # which is about to be made
-            if len(records(path)) >= rows:
-                return
-        time.sleep(0.05)
-    raise AssertionError(f"no {rows} records in {path}")
 
 
 LONG = """
@@ -103,27 +83,27 @@ def long(x, y):
 
 
 @pytest.fixture
-def long_run(tmp_path, start):
+def long_run(tmp_path, start, wait_for):
     """A run of cells of three seconds each, two at a time, of which the first two are stored."""
     (tmp_path / "long.py").write_text(LONG)
     words = ["run", "-t", ",".join(TASKS), "-e", "long", "--plugin", "long.py", "--samples", "50", "--replicates", "2"]
     run = start(*words, "--jobs", "2", "--store", "s.db", stderr=subprocess.PIPE, start_new_session=True)
-    wait_for(tmp_path / "s.db", 4)
+    wait_for("s.db", 4)
     time.sleep(0.5)
     return run
 
 
-def test_ctrl_c_finishes_the_cells_under_way(tmp_path, long_run):
+def test_ctrl_c_finishes_the_cells_under_way(long_run, records):
     os.killpg(long_run.pid, signal.SIGINT)
     assert long_run.wait(timeout=30) == 130
     said = long_run.stderr.read()
     assert "2 cells under way will be finished and stored; Ctrl-C again stops now" in said
     assert "the same command goes on" in said
-    assert len(records(tmp_path / "s.db")) == 8
-    assert set(records(tmp_path / "s.db").status) == {"ok"}
+    assert len(records("s.db")) == 8
+    assert set(records("s.db").status) == {"ok"}
 
 
-def test_a_second_ctrl_c_stops_now(tmp_path, long_run):
+def test_a_second_ctrl_c_stops_now(long_run, records):
     workers = psutil.Process(long_run.pid).children()
     os.killpg(long_run.pid, signal.SIGINT)
     time.sleep(0.5)
@@ -131,6 +111,6 @@ def test_a_second_ctrl_c_stops_now(tmp_path, long_run):
     os.killpg(long_run.pid, signal.SIGINT)
     assert long_run.wait(timeout=30) == 130
     assert time.monotonic() - begin < 1.5
-    assert len(records(tmp_path / "s.db")) == 4
+    assert len(records("s.db")) == 4
     assert workers
     assert not psutil.wait_procs(workers, timeout=5)[1]

@@ -1,0 +1,221 @@
+"""Runs on a real Ray cluster: two nodes on this machine, each with a raylet of its own, of which one is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+import mibench
+from mibench import cluster as on_ray
+from mibench.errors import MibenchError
+from mibench.process import Limits
+
+PLUGIN = '''
+import os
+import random
+import signal
+import time
+
+import psutil
+
+import mibench
+
+
+def where(x, y, pause: float = 0.3):
+    """The raylet of the node that it runs on, in the diagnostics."""
+    time.sleep(pause)
+    node = psutil.Process().parent().ppid()
+    return mibench.Estimate(random.random() + float(x[0, 0]), diagnostics={"node": node})
+
+
+def sleeps(x, y):
+    time.sleep(60)
+
+
+def kills_what_ray_runs(x, y):
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
+
+
+class Wide(mibench.Estimator):
+    cpus = 2
+
+    def estimate(self, x, y, seed):
+        return 1.0
+
+
+class Half(mibench.BatchEstimator):
+    gpus = 0.5
+
+    def estimate_batch(self, x, y, seeds, device):
+        return [1.0] * len(x)
+'''
+TASKS = ",".join(f"gaussian(d={d}, mi={mi})" for d in (1, 2) for mi in (1, 2, 3))
+SIZES = ["--samples", "100,200", "--replicates", "2"]
+
+
+def estimates(frame):
+    return frame.set_index(["task", "estimator", "n_samples", "replicate"]).estimate.sort_index()
+
+
+@pytest.fixture(scope="module")
+def nodes():
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster()
+    cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture
+def second(nodes):
+    node = nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    yield node
+    if node in nodes.worker_nodes:
+        nodes.remove_node(node)
+
+
+@pytest.fixture
+def plugin(tmp_path):
+    path = tmp_path / "plugin.py"
+    path.write_text(PLUGIN)
+    return path
+
+
+@pytest.fixture
+def on_cluster(nodes, plugin, start):
+    """Start the command on the cluster."""
+
+    def call(*words, **options):
+        where = ["--executor", "ray", "--address", nodes.address, "--plugin", plugin]
+        return start("run", "--store", "ray.db", *SIZES, *words, *where, stderr=subprocess.PIPE, **options)
+
+    return call
+
+
+@pytest.fixture
+def connected(nodes):
+    """This process as a driver of the cluster."""
+    import ray
+
+    ray.init(nodes.address, log_to_driver=False, logging_level="ERROR")
+    yield ray
+    ray.shutdown()
+
+
+def test_bit_for_bit_what_this_machine_gives(start, second, on_cluster, records):
+    words = ["-t", TASKS, "-e", "ksg,mine(max_steps=30),sliced"]
+    assert start("run", "--store", "here.db", *SIZES, *words).wait() == 0
+    run = on_cluster(*words)
+    assert run.wait() == 0, run.stderr.read()
+    here, there = records("here.db"), records("ray.db")
+    assert len(here) == 6 * 3 * 2 * 2
+    assert estimates(there).to_dict() == estimates(here).to_dict()
+
+
+def test_a_node_that_is_killed_loses_nothing(tmp_path, start, nodes, second, on_cluster, records, wait_for):
+    words = ["-t", TASKS, "-e", "where"]
+    run = on_cluster(*words)
+    wait_for("ray.db", 8)
+    nodes.remove_node(second, allow_graceful=False)
+    assert run.wait(timeout=120) == 0, run.stderr.read()
+    found = records("ray.db")
+    assert set(found.status) == {"ok"}
+    assert found.diagnostics.map(lambda text: json.loads(text)["node"]).nunique() == 2
+    here = start("run", "--store", "here.db", *SIZES, *words, "--plugin", tmp_path / "plugin.py")
+    assert here.wait() == 0
+    expected = estimates(records("here.db"))
+    assert len(found) == len(expected) == 6 * 2 * 2
+    assert estimates(found).to_dict() == expected.to_dict()
+
+
+def test_limits_hold_and_what_dies_each_time_is_a_crash(on_cluster, records):
+    run = on_cluster("-t", "gaussian", "-e", "sleeps,kills_what_ray_runs,ksg", "--timeout", "1", "--samples", "100")
+    assert run.wait(timeout=120) == 3
+    found = records("ray.db").groupby("estimator")
+    assert found.status.agg(set).to_dict() == {"ksg": {"ok"}, "sleeps": {"timeout"}, "kills_what_ray_runs": {"crash"}}
+    assert "WorkerCrashedError" in found.get_group("kills_what_ray_runs").message.iloc[0]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_ctrl_c(on_cluster, times, records, wait_for):
+    run = on_cluster("-t", TASKS, "-e", "where(pause=1.0)", start_new_session=True)
+    wait_for("ray.db", 2)
+    time.sleep(0.5)
+    for _ in range(times):
+        os.killpg(run.pid, signal.SIGINT)
+        time.sleep(0.2)
+    begin = time.monotonic()
+    assert run.wait(timeout=60) == 130
+    assert "the same command goes on" in run.stderr.read()
+    assert len(records("ray.db")) == (4 if times == 1 else 2)
+    assert times == 1 or time.monotonic() - begin < 5
+    time.sleep(1)
+    assert not [
+        p for p in psutil.process_iter(["cmdline"]) if "mibench.worker" in (p.info["cmdline"] or []) and is_ours(p)
+    ]
+
+
+def is_ours(process):
+    """Whether it is a worker on the cluster, and not one of a test beside this one."""
+    try:
+        return any("ray" in parent.name() for parent in process.parents())
+    except psutil.Error:
+        return False
+
+
+def test_a_cell_takes_what_its_estimator_declares(connected, second, plugin):
+    mibench.registry.load_plugins([plugin])
+    narrow, wide, half = (mibench.estimator(name) for name in ("ksg", "Wide", "Half"))
+    assert on_ray.RayExecutor([narrow, half], "auto").slots == 2
+    with pytest.raises(MibenchError, match="no node of the Ray cluster has the 2 cores that Wide takes"):
+        on_ray.RayExecutor([narrow, wide], "auto")
+    with pytest.raises(MibenchError, match=r"has the 1 cores and 0\.5 GPU that Half takes"):
+        on_ray.RayExecutor([half], "cuda")
+    assert connected.is_initialized()
+
+
+def test_a_gpu_anywhere_in_the_cluster_is_used(connected, nodes, plugin):
+    mibench.registry.load_plugins([plugin])
+    node = nodes.add_node(num_cpus=2, num_gpus=2, object_store_memory=80 * 2**20)
+    try:
+        nodes.wait_for_nodes()
+        estimators = [mibench.estimator(name) for name in ("histogram", "Half", "mine")]
+        executor = on_ray.RayExecutor(estimators, "auto")
+        assert executor.slots == 2
+        assert [executor.device(one) for one in estimators] == ["cpu", "cuda", "cuda"]
+        assert on_ray.RayExecutor(estimators[:2], "auto").slots == 4
+        assert on_ray.RayExecutor(estimators, "cpu").slots == 3
+    finally:
+        nodes.remove_node(node)
+
+
+def test_a_node_with_other_versions_takes_no_part():
+    with pytest.raises(MibenchError, match="mibench 0 with numpy 1; install the same on both"):
+        on_ray._compute(None, Limits(), 1, "/", "mibench 0 with numpy 1")
+
+
+def test_a_missing_ray_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MibenchError, match=r"pip install 'mibench\[ray\]'"):
+        mibench.run("gaussian", "ksg", executor="ray", store=None)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"executor": "ray", "address": "127.0.0.1:9"}, r"no Ray cluster can be reached at 127\.0\.0\.1:9: .*refused"),
+        ({"executor": "ray", "address": "nonsense"}, "at nonsense: .*--address host:port"),
+        ({"address": "127.0.0.1:6379"}, "give --executor ray as well"),
+        ({"executor": "slurm"}, "there is no executor 'slurm'; known: local, ray"),
+    ],
+)
+def test_bad_addresses_and_executors(options, said):
+    with pytest.raises(MibenchError, match=said):
+        mibench.run("gaussian", "ksg", store=None, **options)
