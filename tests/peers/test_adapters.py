@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 from scipy.special import digamma
 
 import mibench
+import mibench.store
 
 ROOT = Path(__file__).parents[2]
 PEERS = Path(os.environ.get("MIBENCH_PEERS", ROOT / ".peers")).absolute()
@@ -119,3 +121,22 @@ def test_mist_neural(ask, method, steps):
     values = [ask("mist", "mist_neural", "MistNeural", x, y, seed=seed, **fields) for seed in (0, 0, 1)]
     assert values[0] == values[1] != values[2]
     assert values[0] == pytest.approx(1, abs=0.25)
+
+
+def test_bmi_on_the_leaderboard_beside_our_own(tmp_path):
+    (tmp_path / "theirs.py").write_text(
+        "import sys\nimport numpy as np\nfrom bmi.estimators import KSGEnsembleFirstEstimator\n"
+        "draws = np.load(sys.argv[1])\n"
+        "method = KSGEnsembleFirstEstimator((5,), standardize=False, metric_x='chebyshev')\n"
+        "print(float(method.estimate(draws['x'], draws['y'])))\n"
+    )
+    theirs = f"command('{PEERS / 'bmi' / 'bin' / 'python'} theirs.py {{data}}')"
+    command = [Path(sys.executable).with_name("mibench"), "run", "--task", "gaussian(d=1, mi=1),gaussian(d=3, mi=2)"]
+    command += ["--estimator", f"ksg(k=5),{theirs}", "--samples", "1000", "--replicates", "3", "--store", "s.db"]
+    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    subprocess.run(command, cwd=tmp_path, env=environment, check=True)
+    subprocess.run([command[0], "leaderboard", "--store", "s.db"], cwd=tmp_path, check=True)
+    store = mibench.store.Store.open(tmp_path / "s.db", create=False)
+    frame = store.to_frame().pivot_table("estimate", ["task", "replicate"], "estimator", observed=True)
+    assert frame.shape == (6, 2)
+    assert (frame.iloc[:, 0] - frame.iloc[:, 1]).abs().max() < 1e-9
