@@ -102,6 +102,9 @@ class RayWorker:
                 return outcomes
             except errors.RayTaskError as error:
                 raise _as_ours(error) from None
+            except errors.LocalRayletDiedError:
+                remedy = "start it anew, and the same command goes on from there"
+                raise MibenchError(f"the Ray node of this machine has died; {remedy}") from None
             except errors.OutOfMemoryError as error:
                 message = f"Ray ended it, as the node ran out of memory: {_first(error)}"
                 failed = replace(failed, status="oom", message=message)

@@ -63,19 +63,23 @@ def estimates(frame):
     return frame.set_index(["task", "estimator", "n_samples", "replicate"]).estimate.sort_index()
 
 
+NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
+
+
 @pytest.fixture(scope="module")
 def nodes():
+    """A cluster with one node, the head, which a driver on this machine takes as its own."""
     from ray.cluster_utils import Cluster
 
     cluster = Cluster()
-    cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    cluster.add_node(**NODE)
     yield cluster
     cluster.shutdown()
 
 
 @pytest.fixture
 def second(nodes):
-    node = nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+    node = nodes.add_node(**NODE)
     yield node
     if node in nodes.worker_nodes:
         nodes.remove_node(node)
@@ -135,6 +139,23 @@ def test_a_node_that_is_killed_loses_nothing(tmp_path, start, nodes, second, on_
     assert estimates(found).to_dict() == expected.to_dict()
 
 
+def test_the_death_of_the_drivers_own_node_ends_the_run_and_is_no_record(start, plugin, records, wait_for):
+    from ray.cluster_utils import Cluster
+
+    alone = Cluster()
+    try:
+        node = alone.add_node(**NODE)
+        where = ["--executor", "ray", "--address", alone.address, "--plugin", plugin]
+        run = start("run", "--store", "ray.db", "-t", TASKS, "-e", "where", *SIZES, *where, stderr=subprocess.DEVNULL)
+        wait_for("ray.db", 4)
+        node.kill_raylet()
+        assert run.wait(timeout=60) in (1, 2)
+        assert set(records("ray.db").status) == {"ok"}
+        assert len(records("ray.db")) < 6 * 2 * 2
+    finally:
+        alone.shutdown()
+
+
 def test_limits_hold_and_what_dies_each_time_is_a_crash(on_cluster, records):
     run = on_cluster("-t", "gaussian", "-e", "sleeps,kills_what_ray_runs,ksg", "--timeout", "1", "--samples", "100")
     assert run.wait(timeout=120) == 3
@@ -183,7 +204,7 @@ def test_a_cell_takes_what_its_estimator_declares(connected, second, plugin):
 
 def test_a_gpu_anywhere_in_the_cluster_is_used(connected, nodes, plugin):
     mibench.registry.load_plugins([plugin])
-    node = nodes.add_node(num_cpus=2, num_gpus=2, object_store_memory=80 * 2**20)
+    node = nodes.add_node(**{**NODE, "num_cpus": 2}, num_gpus=2)
     try:
         nodes.wait_for_nodes()
         estimators = [mibench.estimator(name) for name in ("histogram", "Half", "mine")]
