@@ -13,6 +13,7 @@ import numpy as np
 from mibench.catalogue import install_line, is_installed
 from mibench.estimation import Array, Estimate, Estimator, Shape
 from mibench.generators import seeded
+from mibench.memory import is_out_of_memory
 
 
 class Adapter(Estimator):
@@ -38,9 +39,9 @@ class Adapter(Estimator):
         try:
             with seeded(seed % 2**31), contextlib.redirect_stdout(io.StringIO()):
                 return Estimate(float(self.nats(left, right, seed % 2**31)), diagnostics=facts)
-        except (ImportError, MemoryError):
-            raise
         except Exception as error:
+            if isinstance(error, ImportError) or is_out_of_memory(error):
+                raise
             text = " ".join(str(error).split())
             return Estimate(float("nan"), diagnostics=facts, message=f"{self.library}: {type(error).__name__}: {text}")
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from mibench.errors import MibenchError, suggest
+from mibench.errors import MethodError, suggest
 from mibench.estimation import Estimate
 
 _MISSING = ("none", "null", "na", "nan")  # in Python, JSON, R and floating point
@@ -15,7 +15,7 @@ _KEYS = ("value", "mi", "std_error", "diagnostics", "message")
 def read_answer(text: str, nats: float = 1.0) -> Estimate:
     """Return the estimate on the last line of `text`, a number or a JSON object, in a unit of so many `nats`.
 
-    Raises `MibenchError` where it is neither.
+    Raises `MethodError` where it is neither.
     """
     line = last_line(text)
     if line.lower() in _MISSING:
@@ -24,12 +24,12 @@ def read_answer(text: str, nats: float = 1.0) -> Estimate:
         answer = json.loads(line) if line.startswith("{") else {"value": float(line)}
     except (ValueError, RecursionError):
         said = f"printed {line[:80]!r} last" if line else "printed nothing"
-        raise MibenchError(f"the program {said}; print a number, or a JSON object with value, on one line") from None
+        raise MethodError(f"the program {said}; print a number, or a JSON object with value, on one line") from None
     unknown = [key for key in answer if key not in _KEYS]
     if unknown:
-        raise MibenchError(f"the program's answer has an unknown key {unknown[0]!r}; {suggest(unknown[0], _KEYS)}")
+        raise MethodError(f"the program's answer has an unknown key {unknown[0]!r}; {suggest(unknown[0], _KEYS)}")
     if ("value" in answer) == ("mi" in answer):
-        raise MibenchError(f"the program's answer must have one of value and mi, got {line[:80]!r}")
+        raise MethodError(f"the program's answer must have one of value and mi, got {line[:80]!r}")
     value = _number(answer, "value" if "value" in answer else "mi")
     std_error = _number(answer, "std_error")
     return Estimate(
@@ -55,7 +55,7 @@ def _number(answer: Mapping[str, Any], key: str) -> float | None:
             return float(given)
     except OverflowError:
         pass
-    raise MibenchError(f"{key} in the program's answer must be a number or null, got {str(given)[:80]!r}")
+    raise MethodError(f"{key} in the program's answer must be a number or null, got {str(given)[:80]!r}")
 
 
 def _typed(answer: Mapping[str, Any], key: str, kind: type, words: str) -> Any:
@@ -63,5 +63,5 @@ def _typed(answer: Mapping[str, Any], key: str, kind: type, words: str) -> Any:
     if given is None:
         return kind()
     if not isinstance(given, kind):
-        raise MibenchError(f"{key} in the program's answer must be {words}, got {str(given)[:80]!r}")
+        raise MethodError(f"{key} in the program's answer must be {words}, got {str(given)[:80]!r}")
     return given

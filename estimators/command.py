@@ -20,12 +20,12 @@ import numpy as np
 import psutil
 
 from mibench.data_file import csv_lines
-from mibench.errors import MibenchError, SpecError
+from mibench.errors import MethodError, MibenchError, SpecError
 from mibench.estimation import Array, Estimate, Estimator
 from mibench.memory import kill_tree
 
 from .answer import last_line, read_answer
-from .checks import above, one_of
+from .checks import above, at_most, one_of
 
 PLACEHOLDERS = ("data", "seed", "n")
 _TAIL = 2**20  # bytes of its output, from the end, in which a program's answer is looked for
@@ -60,6 +60,7 @@ class Command(Estimator):
         one_of("nats", "bits", unit=self.unit)
         if self.timeout is not None:
             above(0, timeout=self.timeout)
+            at_most(threading.TIMEOUT_MAX, timeout=self.timeout)
         used = {name for word in self._words() for name in _placeholders(word)}
         if "data" not in used:
             raise SpecError(f"command must hold {{data}}, the path of the draws, got {self.command!r}")
@@ -77,7 +78,7 @@ class Command(Estimator):
             if code:
                 ending = f"ended with exit code {code}" if code > 0 else f"was killed by signal {-code}"
                 said = last_line(_end_of(errors)) or last_line(_end_of(output))
-                raise MibenchError(f"{self.command!r} {ending}" + (f": {said}" if said else ""))
+                raise MethodError(f"{self.command!r} {ending}" + (f": {said}" if said else ""))
             return read_answer(_end_of(output), math.log(2) if self.unit == "bits" else 1.0)
 
     def source_files(self) -> set[Path]:
@@ -126,7 +127,7 @@ class Command(Estimator):
                 timer.cancel()
                 timer.join()
         if expired.is_set():
-            raise MibenchError(f"{self.command!r} took longer than timeout={self.timeout:g} seconds")
+            raise MethodError(f"{self.command!r} took longer than timeout={self.timeout:g} seconds")
         return code
 
 

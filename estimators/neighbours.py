@@ -113,7 +113,7 @@ def _plain(array: Array, unit: Array) -> Array:
 
 def _unit(bound: float, *cells: Array) -> Array:
     """Return a power of two (R, 1, 1) for each replicate of which a number exceeds `bound`: dividing rounds nothing."""
-    largest = np.max([np.abs(cell).max(axis=(1, 2)) for cell in cells], axis=0)
+    largest = np.max([np.abs(cell).max(axis=(1, 2)) for cell in cells], axis=0).astype(np.float64)
     exponent = np.where(largest > bound, np.frexp(largest)[1], 0)
     return np.ldexp(1.0, np.minimum(exponent, 1023))[:, None, None]
 

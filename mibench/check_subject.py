@@ -11,7 +11,7 @@ import numpy as np
 from mibench import registry
 from mibench.check_report import Failed, Skipped
 from mibench.distribution import Array, Draw, Shape, Task
-from mibench.errors import MibenchError
+from mibench.errors import MethodError, MibenchError
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
 from mibench.seeding import derive_seed
 from mibench.trace import Trace, observed
@@ -34,7 +34,7 @@ class Call:
 
     def estimates(self) -> list[Estimate]:
         """Return the answers; raises `Skipped` on a limit that was declared, `Failed` on any other error."""
-        if isinstance(self.error, MibenchError):
+        if isinstance(self.error, MibenchError) and not isinstance(self.error, MethodError):
             raise Skipped(f"declared: {_one_line(self.error)}")
         if self.error is not None:
             raise Failed(

@@ -15,11 +15,13 @@ Sample = Annotated[int, typer.Option(min=1, metavar="K", help="How many stored e
 Seed = Annotated[int, typer.Option(help="Seed of the choice.")]
 Jobs = Annotated[int | None, typer.Option(min=1, metavar="J", help="Worker processes. Default: one a core.")]
 Plugin = Annotated[list[str] | None, typer.Option(metavar="FILE.py", help="A file that defines more estimators.")]
+Timeout = Annotated[float | None, typer.Option(min=0.001, metavar="SECONDS", help="Longest time of a call.")]
 
 
 def verify(
-    store: Store = "mibench.db", sample: Sample = 20, seed: Seed = 0, jobs: Jobs = None, plugin: Plugin = None
-) -> None:
+    store: Store = "mibench.db", sample: Sample = 20, seed: Seed = 0, jobs: Jobs = None, plugin: Plugin = None,
+    timeout: Timeout = None,
+) -> None:  # fmt: skip
     """Compute stored estimates again, picked at random, and report any that differ: on a CPU in any bit.
 
     Exit code 3: some differ, or do not come out. Those whose code has changed since are counted, and not tried; exit
@@ -45,7 +47,9 @@ def verify(
     records = Records.open(store, create=False)
     with Progress(console=Console(stderr=True), transient=True) as bar:
         line = bar.add_task("estimates", total=None)
-        for found in verdicts(records, sample, seed=seed, workers=workers, threads=threads, plugins=plugins):
+        for found in verdicts(
+            records, sample, seed=seed, workers=workers, threads=threads, plugins=plugins, timeout=timeout
+        ):
             for one in found:
                 counts[one.verdict] += 1
                 if one.verdict != "same":

@@ -16,6 +16,10 @@ class DataError(MibenchError):
     """Data on which MI cannot be estimated."""
 
 
+class MethodError(MibenchError):
+    """A method, such as a program, that broke down or gave no answer: a failure, not a limit that it declares."""
+
+
 _MOST_KNOWN = 40  # names that an error lists
 
 

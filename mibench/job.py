@@ -15,7 +15,7 @@ from mibench.distribution import Array
 from mibench.errors import MibenchError
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
 from mibench.generators import seed_everything
-from mibench.memory import PeakMeter, limit_allocator
+from mibench.memory import PeakMeter, is_out_of_memory, limit_allocator
 from mibench.provenance import now
 from mibench.record import Outcome
 from mibench.seeding import derive_seed
@@ -121,7 +121,7 @@ def _attempt(estimator: NamedEstimator, job: Job, data: Data, chosen: list[int])
             seconds = (time.perf_counter() - start) / len(chosen)
         estimates = _check_answers(answers, len(chosen))
     except BaseException as error:  # a worker outlives whatever an estimator throws, sys.exit() included
-        status, message = "oom" if _is_out_of_memory(error) else "error", _one_line(error)
+        status, message = "oom" if is_out_of_memory(error) else "error", _one_line(error)
     else:
         status, message = "ok", ""
     if status == "oom" and len(chosen) > 1:  # here the failed call is over, and what it held is free
@@ -158,10 +158,6 @@ def _finish(common: Outcome, estimate: Estimate) -> Outcome:
     return replace(
         common, message=clean(estimate.message), estimate=estimate.value, std_error=error, diagnostics=diagnostics
     )
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
 
 
 def _one_line(error: BaseException) -> str:

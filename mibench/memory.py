@@ -25,7 +25,19 @@ class _Seen:
 
 
 def _resident() -> int:
+    """Return the resident memory of this process, and of programs that run in it, in bytes."""
+    if _has_started_any():
+        return int(resident_mb(_process.pid, with_children=True) * _MB)
     return int(_process.memory_info().rss)
+
+
+def _has_started_any() -> bool:
+    """Return whether this process has children; one system call, where a list of them takes a look at all processes."""
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def resident_mb(pid: int, with_children: bool = False) -> float:
@@ -42,7 +54,7 @@ def resident_mb(pid: int, with_children: bool = False) -> float:
 
 
 class PeakMeter:
-    """Measures what a block adds to the resident memory of the process, or on a GPU what it allocates there."""
+    """Measures what a block adds to the resident memory of the process and its programs, or what it takes on a GPU."""
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -73,6 +85,15 @@ class PeakMeter:
             self.peak_mb = torch.cuda.max_memory_allocated() / _MB
         else:
             self.peak_mb = (max(_Seen.peak, _resident()) - self._before) / _MB
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error says that memory could not be had, on the CPU or a GPU."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or "DefaultCPUAllocator" in str(error)  # a bare RuntimeError of torch
+    )
 
 
 def limit_allocator(memory_mb: float) -> None:

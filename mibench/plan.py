@@ -132,7 +132,6 @@ def make_plan(
 def _without(stored: Stored, cell: Cell, solo: bool, retry: bool) -> Cell:
     """Return `cell` with the replicates that are still to be computed."""
     kept = {replicate for replicate, (status, _) in stored.items() if not (retry and status in FAILURES)}
-    if solo and all(time is None for _, time in stored.values()):
-        ok = [replicate for replicate, (status, _) in stored.items() if status == "ok"]
-        kept -= {min(ok)} if ok else set()
+    if solo and all(time is None for _, time in stored.values()):  # both times of a cell are of one run, in one call
+        kept = {replicate for replicate in kept if stored[replicate][0] != "ok"}
     return replace(cell, replicates=tuple(replicate for replicate in cell.replicates if replicate not in kept))

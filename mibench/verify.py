@@ -37,7 +37,14 @@ class Verdict:
 
 
 def verify(
-    store: Store, sample: int = 20, *, seed: int = 0, workers: int = 1, threads: int = 1, plugins: Sequence[str] = ()
+    store: Store,
+    sample: int = 20,
+    *,
+    seed: int = 0,
+    workers: int = 1,
+    threads: int = 1,
+    plugins: Sequence[str] = (),
+    timeout: float | None = None,
 ) -> Iterator[list[Verdict]]:
     """Compute `sample` of the estimates in a store again; yield a verdict on each, call by call.
 
@@ -51,7 +58,7 @@ def verify(
             yield [_verdict(row, "changed", message=reason) for row in call if row["status"] == "ok"]
     left = [call for call, reason in zip(calls, reasons, strict=True) if not reason]
     jobs = [_job(call, tuple(plugins)) for call in left]
-    pool = Pool([Worker(threads, Limits()) for _ in range(max(1, min(workers, len(jobs))))])
+    pool = Pool([Worker(threads, Limits(timeout)) for _ in range(max(1, min(workers, len(jobs))))])
     with contextlib.closing(pool.run(jobs)) as results:
         for place, outcomes in results:
             pairs = zip(left[place], outcomes, strict=True)

@@ -17,6 +17,7 @@ from mibench.estimators import command
 from mibench.estimators.command import Command
 from mibench.registry import source_files, source_hash
 from mibench.selection import select_estimators
+from mibench.testing import as_named, choose, run_checks
 
 X, Y = mibench.task("blobs(size=3, mi=1)").sample(20, seed=0)
 
@@ -197,7 +198,15 @@ def test_failures_are_records_with_their_reason():
         status: {status} for status in specs
     }
     assert set(frame.loc[str(specs["nan"]), "message"]) == {"no luck"}
+    verdicts = run_checks(as_named(specs["error"]), choose(True, ["determinism"], []))
+    assert next(verdicts).status == "failed"  # to break down is no way to declare a limit
     assert frame.loc[str(specs["error"]), "message"].str.endswith("ended with exit code 1: broken").all()
+
+
+def test_the_memory_of_the_program_counts():
+    python = f"{sys.executable} -c \"import time; kept = b'1' * 200_000_000; time.sleep(0.3); print(1)\" {{data}}"
+    frame = mibench.run("gaussian", str(Command(python)), n_samples=10, replicates=1, store=None, jobs=1).to_frame()
+    assert 200 < frame.peak_memory_mb[0] < 400
 
 
 def test_each_replicate_has_its_seed_and_gets_it_again():

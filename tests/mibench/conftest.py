@@ -77,6 +77,12 @@ def raises_sometimes(x, y):
     return 1.0
 
 
+def asks_torch_for_too_much(x, y):
+    import torch
+
+    return float(torch.empty(2**55)[0])
+
+
 def answers_nan(x, y):
     return float("nan")
 

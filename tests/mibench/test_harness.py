@@ -23,11 +23,11 @@ def by_estimator(frame, column):
 def test_good_and_bad_plugins_run_beside_each_other(plugin):
     names = (
         "ksg,plain,tuned(power=2),Own(scale=2),Stacked,Hungry,Picky,raises,raises_sometimes,answers_nan,answers_text,"
-        "sleeps,dies,leaves,segfaults,eats,writes_on_the_data,gaussian_fit"
+        "sleeps,dies,leaves,segfaults,eats,asks_torch_for_too_much,writes_on_the_data,gaussian_fit"
     )
     alone = mibench.run(estimators="ksg,gaussian_fit", **SMALL).to_frame()
     frame = mibench.run(estimators=names, plugins=[plugin], timeout=8, memory=700, **SMALL).to_frame()
-    assert len(frame) == 18 * 3
+    assert len(frame) == 19 * 3
     statuses = by_estimator(frame, "status")
     expected = {
         "raises": "error",
@@ -38,6 +38,7 @@ def test_good_and_bad_plugins_run_beside_each_other(plugin):
         "leaves": "error",
         "segfaults": "crash",
         "eats": "oom",
+        "asks_torch_for_too_much": "oom",
         "Picky": "skipped",
     }
     for name, found in statuses.items():

@@ -92,6 +92,9 @@ def test_a_plan_lacks_what_is_stored(store, record):
     assert missing() == (1,)
     assert missing(retry=True) == (1, 2)
     assert missing(solo=True) == (0, 1)
+    store.add([record(**fields, replicate=1)])
+    assert missing() == (0, 1, 2)  # of the next cell: this one is done
+    assert missing(solo=True) == (0, 1)  # a time alone is taken in one run with the times of the others
     assert missing(force=True) == (0, 1, 2)
     assert missing(seed=1) == (0, 1, 2)
 
