@@ -1,6 +1,7 @@
 """The records that count: checked, one version of the code and data a cell, one record a replicate."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -45,10 +46,10 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
         raise MibenchError(f"unknown status {unknown[0]!r} in the records; known: {', '.join(STATUSES)}")
     records = frame.reset_index(drop=True)
     for column in TEXTS:
-        records[column] = _column(records, column).map(lambda value: "" if pd.isna(value) else str(value))
+        records[column] = _each_value(_column(records, column), lambda value: "" if pd.isna(value) else str(value))
     for column in NUMBERS:
         records[column] = pd.to_numeric(_column(records, column), errors="coerce").astype(float)
-    records["baseline"] = _column(records, "baseline").map(lambda value: not pd.isna(value) and bool(value))
+    records["baseline"] = _each_value(_column(records, "baseline"), lambda value: not pd.isna(value) and bool(value))
     records["started_at"] = _dates(records)
     _fail_what_is_not_finite(records)
     return records.sort_values(["started_at", "task_fingerprint", *CODE], na_position="first", kind="stable")
@@ -56,6 +57,12 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _column(records: pd.DataFrame, name: str) -> pd.Series:
     return records[name] if name in records.columns else pd.Series(None, index=records.index, dtype=object)
+
+
+def _each_value(column: pd.Series, function: Callable[[Any], Any]) -> pd.Series:
+    """Map a column of many records and few values."""
+    codes, values = pd.factorize(column, use_na_sentinel=False)
+    return pd.Series(np.array([function(value) for value in values])[codes], index=column.index)
 
 
 def _dates(records: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
