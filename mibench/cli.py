@@ -64,9 +64,10 @@ def main() -> None:
         code = EXIT_INTERRUPTED
     except MemoryError:
         code = _fail("that takes more memory than there is; ask for less")
-    except (BrokenPipeError, SystemExit):  # the reader has seen enough, as `head` has, on which click would exit with 1
+    except (BrokenPipeError, SystemExit) as error:  # the reader has seen enough, as `head` has: click exits with 1
         _discard_output()
-        code = 0
+        given = getattr(error, "code", 1)
+        code = 0 if given == 1 else given  # Ray exits with the number of a signal that ends it
     except OSError as error:
         _discard_output()
         code = _fail(f"{error.filename or 'the output'}: {error.strerror or error}")

@@ -20,6 +20,10 @@ class MethodError(MibenchError):
     """A method, such as a program, that broke down or gave no answer: a failure, not a limit that it declares."""
 
 
+class StaleError(MibenchError):
+    """What a worker finds is not what the run was planned with."""
+
+
 _MOST_KNOWN = 40  # names that an error lists
 
 

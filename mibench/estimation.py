@@ -157,8 +157,7 @@ class NamedEstimator:
 
     def resolve_device(self, device: str) -> str:
         """Return "cuda" or "cpu" for what was asked; "auto" takes a GPU where the method can use one."""
-        if device not in DEVICES:
-            raise MibenchError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
+        check_device(device)
         if device == "cpu" or not self.uses_device:
             return "cpu"
         if has_cuda():
@@ -166,6 +165,12 @@ class NamedEstimator:
         if device == "cuda":
             raise MibenchError("device 'cuda' is asked for, but torch sees no GPU; use --device cpu")
         return "cpu"
+
+
+def check_device(device: str) -> None:
+    """Raise `MibenchError` where `device` is none of `DEVICES`."""
+    if device not in DEVICES:
+        raise MibenchError(f"device must be one of {', '.join(DEVICES)}, got {device!r}")
 
 
 def call_estimate(

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from mibench import provenance, registry
 from mibench.errors import MibenchError
-from mibench.estimation import NamedEstimator
+from mibench.estimation import NamedEstimator, check_device
 from mibench.executor import Executor, LocalExecutor, Pool
 from mibench.job import Job
 from mibench.plan import Cell, Plan, make_plan, sizes
@@ -70,6 +70,7 @@ class Options:
             if value is not None and (wrong or not 0 < value <= most):
                 raise MibenchError(f"{name} must be more than 0 and at most {most:g}, got {value!r}")
         check_seed(self.seed)
+        check_device(self.device)
         if self.executor not in EXECUTORS:
             raise MibenchError(f"there is no executor {self.executor!r}; known: {', '.join(EXECUTORS)}")
         if self.address is not None and self.executor != "ray":
@@ -89,11 +90,12 @@ class Run:
         self._plugins = tuple(str(Path(path).resolve()) for path in plugins)
         tasks, estimators = select_tasks(options.tasks), select_estimators(options.estimators)
         n_samples, replicates = sizes(options.profile, options.n_samples, options.replicates)
-        self._executor = _executor(options, estimators)
-        self.store = Store.peek(options.store) if dry else Store.open(options.store)
-        self._claim = contextlib.ExitStack() if dry else self.store.claim()
-        self._claim.callback(self._executor.close)
-        try:
+        with contextlib.ExitStack() as opened:
+            self._executor = _executor(options, estimators)
+            opened.callback(self._executor.close)
+            self.store = Store.peek(options.store) if dry else Store.open(options.store)
+            if not dry:
+                opened.enter_context(self.store.claim())
             self.plan: Plan = make_plan(
                 tasks,
                 estimators,
@@ -105,9 +107,7 @@ class Run:
                 retry=options.retry,
                 force=options.force,
             )
-        except BaseException:
-            self._claim.close()
-            raise
+            self._opened = opened.pop_all()
         wanted = options.jobs or self._executor.slots
         self.workers = max(1, min(wanted, len(self.plan.to_do if options.precision is None else self.plan.cells)))
         self.threads = self._executor.threads(self.workers)
@@ -118,7 +118,7 @@ class Run:
         The first Ctrl-C lets the cells under way end; the second, as anything else that ends the run early, loses them,
         and nothing else.
         """
-        with self._claim:
+        with self._opened:
             self._compute(reporter)
             while self._options.precision is not None:
                 before, self.plan = self.plan, self.foreseen(GROWTH)

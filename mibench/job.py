@@ -12,10 +12,10 @@ import numpy as np
 
 from mibench import registry
 from mibench.distribution import Array
-from mibench.errors import MibenchError
+from mibench.errors import MibenchError, StaleError
 from mibench.estimation import Estimate, NamedEstimator, as_estimate, call_estimate
 from mibench.generators import seed_everything
-from mibench.memory import PeakMeter, is_out_of_memory, limit_allocator
+from mibench.memory import PeakMeter, is_out_of_memory, limit_allocator, release_allocator
 from mibench.provenance import now
 from mibench.record import Outcome
 from mibench.seeding import derive_seed
@@ -49,9 +49,12 @@ class Data:
 @lru_cache(maxsize=1)
 def prepare(job: Job) -> NamedEstimator:
     """Do all that stays off the clock: import, draw the data, warm up."""
-    estimator = _estimator(job.estimator, job.plugins)
+    try:
+        estimator = _estimator(job.estimator, job.plugins)
+    except MibenchError as error:
+        raise StaleError(str(error)) from None
     if estimator.source_hash != job.source_hash:
-        raise MibenchError("the code of this estimator is not what it was when the run began; start the run again")
+        raise StaleError(f"the code of {job.estimator} is not what the run was planned with; run the command again")
     draw_replicates(job.task, job.n_samples, job.replicates)
     device = estimator.resolve_device(job.device)
     if device == "cuda" and job.memory_mb:
@@ -86,6 +89,8 @@ def compute(job: Job) -> list[Outcome]:
     if job.solo and first is not None:
         (alone,) = _attempt(estimator, job, data, [first])
         outcomes[first] = replace(outcomes[first], seconds_solo=alone.seconds_amortised)
+    if estimator.resolve_device(job.device) == "cuda":
+        release_allocator()
     return outcomes
 
 

@@ -33,6 +33,8 @@ def _resident() -> int:
 
 def _has_started_any() -> bool:
     """Return whether this process has children; one system call, where a list of them takes a look at all processes."""
+    if not hasattr(os, "waitid"):
+        return False
     try:
         os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:
@@ -102,6 +104,13 @@ def limit_allocator(memory_mb: float) -> None:
 
     total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
     torch.cuda.set_per_process_memory_fraction(min(1.0, memory_mb * _MB / total))
+
+
+def release_allocator() -> None:
+    """Give back what torch keeps on the GPU for later, as another process may be the next to need it."""
+    import torch
+
+    torch.cuda.empty_cache()
 
 
 def adopt_orphans() -> None:

@@ -13,6 +13,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
+from mibench.errors import MibenchError
 from mibench.job import Job, clean
 from mibench.memory import kill_group, kill_tree, resident_mb
 from mibench.provenance import host, now
@@ -56,7 +57,8 @@ class Worker:
     def run(self, job: Job) -> list[Outcome]:
         """Compute a cell; a worker that dies or takes too long gives its replicates a failed outcome.
 
-        A cell whose worker was killed from outside is tried once more.
+        A cell whose worker was killed from outside is tried once more. Raises `MibenchError` where the code is not
+        what the run was planned with.
         """
         self.busy, started_at = True, now()
         try:
@@ -114,6 +116,8 @@ class Worker:
                 raise failure from None
         if soiled:
             self.kill()
+        if kind == "stale":
+            raise MibenchError(answer)
         if kind == "error":
             raise WorkerError("error", answer)
         return answer

@@ -23,6 +23,7 @@ def main() -> None:
     adopt_orphans()
     watch()
     from mibench import job
+    from mibench.errors import StaleError
     from mibench.surroundings import Surroundings
 
     own = os.getpid()
@@ -35,7 +36,8 @@ def main() -> None:
         try:
             reply: tuple[str, object] = ("ok", job.compute(request) if step == "compute" else job.prepare(request).name)
         except BaseException as error:
-            reply = ("error", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+            kind = "stale" if isinstance(error, StaleError) else "error"
+            reply = (kind, f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
         if os.getpid() != own:
             os._exit(0)  # a copy of this process that an estimator made, and let return
         soiled = surroundings.restore(imports=step == "prepare")

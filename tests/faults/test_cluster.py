@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import psutil
@@ -66,8 +68,17 @@ def estimates(frame):
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def apart():
+    """A folder in which Ray looks for a running cluster, and the commands started here too, but nobody else."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="r") as folder:
+        patch.setenv("RAY_TMPDIR", folder)
+        patch.delenv("RAY_ADDRESS", raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
-def nodes():
+def nodes(apart):
     """A cluster with one node, the head, which a driver on this machine takes as its own."""
     from ray.cluster_utils import Cluster
 
@@ -191,14 +202,57 @@ def is_ours(process):
         return False
 
 
+def test_a_ray_of_its_own_begins_and_ends_with_the_run(tmp_path, start, plugin, records, wait_for):
+    environment = {**os.environ, "RAY_TMPDIR": tempfile.mkdtemp(prefix="r")}
+    words = ["run", "--store", "ray.db", "-t", TASKS, *SIZES, "--executor", "ray", "--plugin", plugin]
+    run = start(*words, "-e", "where(pause=1.0)", env=environment, stderr=subprocess.DEVNULL)
+    wait_for("ray.db", 2)
+    started = psutil.Process(run.pid).children(recursive=True)
+    assert any("raylet" in process.name() for process in started)
+    run.terminate()
+    assert run.wait(timeout=30) == signal.SIGTERM
+    assert len(records("ray.db")) >= 2
+    assert not psutil.wait_procs(started, timeout=30)[1]
+    shutil.rmtree(environment["RAY_TMPDIR"], ignore_errors=True)
+
+
+def test_a_new_run_has_the_code_that_is_there_now(connected, tmp_path):
+    for value in (1.0, 2.0):
+        (tmp_path / "changes.py").write_text(f"def changes(x, y):\n    return {value}\n")
+        options = {"n_samples": 10, "replicates": 1, "store": None, "executor": "ray"}
+        frame = mibench.run("gaussian", "changes", plugins=tmp_path / "changes.py", **options).to_frame()
+        assert frame.estimate.tolist() == [value]
+
+
+def test_a_run_that_cannot_begin_leaves_the_cluster(nodes, plugin):
+    import ray
+
+    mibench.registry.load_plugins([plugin])
+    with pytest.raises(MibenchError, match="no node of the Ray cluster has the 2 cores that Wide takes"):
+        on_ray.RayExecutor([mibench.estimator("Wide")], "auto", nodes.address)
+    assert not ray.is_initialized()
+
+
+def test_what_an_estimator_takes_counts_inside_of_another_and_must_make_sense(plugin):
+    mibench.registry.load_plugins([plugin])
+    assert on_ray.resources(mibench.estimator("sliced(Wide)").method, "cpu") == (2, 0)
+    assert on_ray.resources(mibench.estimator("Half").method, "cuda") == (1, 0.5)
+    half = type(mibench.estimator("Half").method)
+    for name, value in [("cpus", 0), ("cpus", 0.5), ("cpus", True), ("gpus", 0), ("gpus", 1.5), ("gpus", "1")]:
+        with pytest.raises(MibenchError, match=rf"Odd\.{name} must be"):
+            on_ray.resources(type("Odd", (half,), {name: value})(), "cuda")
+
+
 def test_a_cell_takes_what_its_estimator_declares(connected, second, plugin):
     mibench.registry.load_plugins([plugin])
     narrow, wide, half = (mibench.estimator(name) for name in ("ksg", "Wide", "Half"))
     assert on_ray.RayExecutor([narrow, half], "auto").slots == 2
     with pytest.raises(MibenchError, match="no node of the Ray cluster has the 2 cores that Wide takes"):
         on_ray.RayExecutor([narrow, wide], "auto")
-    with pytest.raises(MibenchError, match=r"has the 1 cores and 0\.5 GPU that Half takes"):
+    with pytest.raises(MibenchError, match=r"has the 1 core and 0\.5 GPU that Half takes"):
         on_ray.RayExecutor([half], "cuda")
+    with pytest.raises(MibenchError, match=r"on a Ray cluster already; leave address out"):
+        on_ray.RayExecutor([narrow], "auto", "10.9.9.9:1")
     assert connected.is_initialized()
 
 
@@ -218,8 +272,8 @@ def test_a_gpu_anywhere_in_the_cluster_is_used(connected, nodes, plugin):
 
 
 def test_a_node_with_other_versions_takes_no_part():
-    with pytest.raises(MibenchError, match="mibench 0 with numpy 1; install the same on both"):
-        on_ray._compute(None, Limits(), 1, "/", "mibench 0 with numpy 1")
+    with pytest.raises(MibenchError, match="driver mibench 0 with numpy 1; install the same on both"):
+        on_ray._compute(None, Limits(), 1, "/", "mibench 0 with numpy 1", "")
 
 
 def test_a_missing_ray_is_named_with_its_remedy(monkeypatch):
@@ -234,6 +288,7 @@ def test_a_missing_ray_is_named_with_its_remedy(monkeypatch):
         ({"executor": "ray", "address": "127.0.0.1:9"}, r"no Ray cluster can be reached at 127\.0\.0\.1:9: .*refused"),
         ({"executor": "ray", "address": "nonsense"}, "at nonsense: .*--address host:port"),
         ({"address": "127.0.0.1:6379"}, "give --executor ray as well"),
+        ({"executor": "ray", "device": "cdua"}, "device must be one of auto, cpu, cuda, got 'cdua'"),
         ({"executor": "slurm"}, "there is no executor 'slurm'; known: local, ray"),
     ],
 )

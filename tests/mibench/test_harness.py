@@ -9,6 +9,9 @@ import psutil
 import pytest
 
 import mibench
+from mibench.errors import MibenchError
+from mibench.job import Job
+from mibench.process import Limits, Worker
 from mibench.record import COLUMNS
 from mibench.store import Store
 
@@ -99,6 +102,14 @@ def test_a_plugin_may_use_its_neighbours(tmp_path):
     before = mibench.estimator("uses").source_hash
     (tmp_path / "lib" / "neighbour.py").write_text("VALUE = 3.0\n")
     assert mibench.estimator("uses").source_hash != before
+
+
+def test_a_worker_with_other_code_ends_the_run():
+    job = Job(TASK, "ksg", "of another file", 100, (0,), 0, "cpu", False, ())
+    worker = Worker(1, Limits())
+    with pytest.raises(MibenchError, match="the code of ksg is not what the run was planned with"):
+        worker.run(job)
+    worker.close()
 
 
 def test_a_record_says_where_it_comes_from():
