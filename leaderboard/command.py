@@ -95,18 +95,34 @@ def chosen_format(format: str | None, output: Path | None) -> str:
 def read_records(
     store: str, tasks: Sequence[str] | None = None, estimators: Sequence[str] | None = None, samples: str | None = None
 ) -> "pd.DataFrame":
-    """Return the records of the store at `store` that the filters select; None selects all.
+    """Return the records at `store`, a store or a CSV file of records, that the filters select; None selects all.
 
     Raises `MibenchError` where there is no store or no record in it, or where a filter selects nothing.
     """
+    frame = _read_csv(store) if store.endswith((".csv", ".csv.gz")) else _read_store(store)
+    if frame.empty:
+        raise MibenchError("the store has no records; run `mibench run` first")
+    return select(frame, tasks, estimators, samples)
+
+
+def _read_store(store: str) -> "pd.DataFrame":
     from mibench.store import Store
 
     opened = Store.open(store, create=False)
     frame = opened.to_frame()
     opened.close()
-    if frame.empty:
-        raise MibenchError("the store has no records; run `mibench run` first")
-    return select(frame, tasks, estimators, samples)
+    return frame
+
+
+def _read_csv(file: str) -> "pd.DataFrame":
+    """Read records as ``to_frame().to_csv(file)`` writes them."""
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
+    except (OSError, ValueError, EOFError) as error:  # ParserError and EmptyDataError are ValueErrors
+        raise MibenchError(f"{file} cannot be read as records: {' '.join(str(error).split())}") from None
+    return frame
 
 
 def select(

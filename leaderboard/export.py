@@ -17,12 +17,13 @@ def to_csv(cells: pd.DataFrame) -> str:
 
 def to_json(cells: pd.DataFrame, summary: pd.DataFrame, notes: Iterable[str]) -> str:
     """Return strict JSON: schema, units, cells, summary and notes; an undefined or infinite number is null."""
-    tables = {"cells": _rows(cells), "summary": _rows(summary)}
+    tables = {"cells": rows(cells), "summary": rows(summary)}
     document = {"schema": SCHEMA, "units": "nats", **tables, "notes": list(notes)}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return a table as JSON takes it: an undefined or infinite number is null."""
     columns = {name: [_plain(value) for value in table[name].tolist()] for name in table.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

@@ -10,6 +10,11 @@ from .rounding import MISSING, compact, plus_minus, share, with_interval
 from .statistics import NOT_OK
 
 LONGEST_MESSAGE = 80
+LEGEND = (
+    "MI in nats; intervals at 95 %; ok: replicates with an estimate; seconds: an estimate, amortised over the batch. "
+    "Ranks are by RMSE, 1 is best; estimators in one group cannot be told apart from its best; vs oracle: geometric "
+    "mean over tasks of RMSE / RMSE of the oracle, for estimators that never failed."
+)
 BASELINE = " (baseline)"
 
 
@@ -26,11 +31,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Page:
-    """All that a rendered leaderboard shows."""
+    """All that a rendered leaderboard, or a comparison, shows."""
 
     tasks: list[Section]
     summaries: list[Section]
     notes: list[str]
+    legend: str = LEGEND
 
 
 def lay_out(cells: pd.DataFrame, summary: pd.DataFrame, notes: Iterable[str]) -> Page:

@@ -11,24 +11,19 @@ from .layout import BASELINE, Page, Section
 WIDTH = 118
 NARROWEST_NAME = 20
 TABLES_BETWEEN_BREAKS = 12  # LaTeX holds no more than 52 floats that it has not placed
-LEGEND = (
-    "MI in nats; intervals at 95 %; ok: replicates with an estimate; seconds: an estimate, amortised over the batch. "
-    "Ranks are by RMSE, 1 is best; estimators in one group cannot be told apart from its best; vs oracle: geometric "
-    "mean over tasks of RMSE / RMSE of the oracle, for estimators that never failed."
-)
 
 
 def to_text(page: Page) -> str:
     """Return the page for a terminal of 120 columns: the tasks first, so that the summary is what stays in view."""
     blocks = [_text_section(section) for section in (*page.tasks, *page.summaries)]
-    below = [LEGEND, *(f"Note: {note}" for note in page.notes)]
+    below = [page.legend, *(f"Note: {note}" for note in page.notes)]
     return _join([*blocks, "\n".join(map(_filled, below))])
 
 
 def to_markdown(page: Page) -> str:
     """Return the page with pipe tables, as GitHub reads them."""
     blocks = [_markdown_section(section) for section in (*page.summaries, *page.tasks)]
-    return _join([*blocks, LEGEND, *_bullets(page.notes)])
+    return _join([*blocks, page.legend, *_bullets(page.notes)])
 
 
 def to_latex(page: Page) -> str:
@@ -36,7 +31,7 @@ def to_latex(page: Page) -> str:
     blocks = [_latex_section(section) for section in (*page.summaries, *page.tasks)]
     for position in range(TABLES_BETWEEN_BREAKS, len(blocks), TABLES_BETWEEN_BREAKS):
         blocks[position] = "\\clearpage\n" + blocks[position]
-    return _join([*blocks, *(_latex(line) for line in (LEGEND, *page.notes))])
+    return _join([*blocks, *(_latex(line) for line in (page.legend, *page.notes))])
 
 
 def _join(blocks: Iterable[str]) -> str:
@@ -85,7 +80,14 @@ def _markdown_cell(text: str, is_name: bool) -> str:
     if not is_name:
         return _markdown(text)
     spec = text.removesuffix(BASELINE)
-    return f"`{spec.replace('|', chr(92) + '|')}`" + text[len(spec) :]
+    return _markdown_code(spec) + text[len(spec) :]
+
+
+def _markdown_code(text: str) -> str:
+    """Return text as code in a pipe table, between more backticks than it holds in a row."""
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{text.replace('|', chr(92) + '|')}{pad}{fence}"
 
 
 def _markdown(text: str) -> str:

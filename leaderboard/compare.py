@@ -1,0 +1,76 @@
+"""The command ``mibench compare``: a verdict on a change, for a terminal, a pull request and programs."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mibench.errors import MibenchError
+
+from .command import read_records
+
+EXIT_REGRESSION = 4
+EXIT_INCONCLUSIVE = 5
+FORMATS = ("text", "markdown", "json")
+
+Patterns = list[str] | None
+
+
+def compare(
+    base: Annotated[str, typer.Argument(metavar="BASE", help="Store, or records as CSV, of before the change.")],
+    head: Annotated[str, typer.Argument(metavar="HEAD", help="Store, or records as CSV, of after it.")],
+    margin: Annotated[float, typer.Option(metavar="NATS", help="Differences within it count as equivalent ...")] = 0.02,
+    relative_margin: Annotated[
+        float, typer.Option(metavar="SHARE", help="... or within this share of the MI, whichever is more.")
+    ] = 0.02,
+    runtime_margin: Annotated[float, typer.Option(metavar="RATIO", help="The same for seconds.")] = 1.25,
+    fail_on_runtime: Annotated[
+        bool, typer.Option("--fail-on-runtime", help="A slower estimator is exit 4 too.")
+    ] = False,
+    task: Annotated[
+        Patterns, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
+    ] = None,
+    estimator: Annotated[
+        Patterns, typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas.")
+    ] = None,
+    format: Annotated[str, typer.Option(help="text, markdown or json.")] = "text",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file in place of the screen.")
+    ] = None,
+) -> None:
+    """Say of each cell whether a change made it worse, on the same draws, replicate by replicate.
+
+    A cell is worse where the absolute error has grown by more than the margin, and by more than chance (paired t-test,
+    false discovery rate 5 % over all cells), or where an estimate has become a failure. Exit code 4: some are worse; 5:
+    none is, but some may be. Where GITHUB_STEP_SUMMARY names a file, the verdicts are appended to it as Markdown.
+
+    Example: mibench compare base.db head.db
+    """
+    if format not in FORMATS:
+        raise MibenchError(f"unknown format {format!r}; use {', '.join(FORMATS)}")
+    from .comparison import Comparison
+    from .comparison_page import render
+
+    before, after = (read_records(side, task, estimator) for side in (base, head))
+    found = Comparison.of(before, after, margin, relative_margin, runtime_margin)
+    text = render(found, format)
+    if output is None:
+        typer.echo(text, nl=False)
+    else:
+        _write(output, text, "w")
+        typer.echo(f"wrote {output} ({format})", err=True)
+    if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
+        _write(Path(summary), render(found, "markdown"), "a")
+    if found.count("worse") or (fail_on_runtime and found.slower):
+        raise typer.Exit(EXIT_REGRESSION)
+    if found.count("inconclusive"):
+        raise typer.Exit(EXIT_INCONCLUSIVE)
+
+
+def _write(file: Path, text: str, mode: str) -> None:
+    try:
+        with file.open(mode, encoding="utf-8") as stream:
+            stream.write(text)
+    except OSError as error:
+        raise MibenchError(f"cannot write {file}: {error.strerror or error}") from None
