@@ -11,6 +11,8 @@ DIGITS = 30  # binary digits to which two mean square errors must agree to count
 LEVEL = 0.95
 TINY = 1e-9
 IMAGINARY = 2
+MANY = 32  # tasks, above which each has fewer resamples of its replicates to draw from: the others make up for it
+LEAST_WEIGHTINGS = 200
 
 
 def ranks(errors: Array, weights: Array) -> Array:
@@ -52,19 +54,23 @@ def mean_rank_deviations(tasks: Sequence[Array], resamples: int, rng: np.random.
     pool = np.full(number + IMAGINARY, 1 / (number + IMAGINARY))
     drawn = rng.multinomial(number, pool, size=resamples)
     total = np.zeros((resamples, estimators))
+    weightings = min(resamples, max(LEAST_WEIGHTINGS, resamples * MANY // number))
     for errors, times in zip(tasks, drawn.T, strict=False):
-        _add_task(total, times, errors, rng)
+        _add_task(total, times, errors, weightings, rng)
     _add_imaginary_tasks(total, drawn[:, number:].sum(axis=1), rng)
     upper = (1 + LEVEL) / 2
     widening = np.sqrt(number / (number - 1)) * stats.t.ppf(upper, number - 1) / stats.norm.ppf(upper)
     return np.asarray(widening * (total - total.mean(axis=0)) / number, dtype=np.float64)
 
 
-def _add_task(total: Array, times: NDArray[np.int64], errors: Array, rng: np.random.Generator) -> None:
-    sample = np.repeat(np.arange(len(total)), times)
+def _add_task(total: Array, times: NDArray[np.int64], errors: Array, weightings: int, rng: np.random.Generator) -> None:
+    """Add the ranks on one task as often as it is drawn, each time by one of so many resamples of its replicates."""
     replicates = errors.shape[1]
-    weights = rng.multinomial(replicates, np.full(replicates, 1 / replicates), size=len(sample))
-    np.add.at(total, sample, ranks(errors, weights.astype(float)))
+    weights = rng.multinomial(replicates, np.full(replicates, 1 / replicates), size=weightings)
+    each = ranks(errors, weights.astype(float))
+    for time in range(int(times.max(initial=0))):
+        drawn = times > time
+        total[drawn] += each[rng.integers(weightings, size=int(drawn.sum()))]
 
 
 def _add_imaginary_tasks(total: Array, times: NDArray[np.int64], rng: np.random.Generator) -> None:

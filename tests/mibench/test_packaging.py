@@ -1,4 +1,6 @@
 import json
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,6 +10,7 @@ import venv
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,3 +82,36 @@ def test_the_package_of_the_document_installs_passes_its_tests_and_runs(installe
         call(bin_folder / "python", "-m", "pip", "uninstall", "--yes", "my-mi", cwd=folder)
     assert {name: cell["ok"] for name, cell in cells.items()} == {"my_mi": 3, "ksg": 3}
     assert abs(cells["my_mi"]["bias"]) < 0.1
+
+
+def test_the_workflow_of_the_document_finds_a_change_for_the_worse(installed, tmp_path):
+    folder, bin_folder = installed
+    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text("utf-8"), re.DOTALL)
+    job = yaml.safe_load(text)["jobs"]["compare"]
+    call(bin_folder / "mibench", "new", "estimator", "yours", cwd=tmp_path)
+    package = tmp_path / "yours"
+    (module,) = (file for file in package.rglob("*.py") if "mibench.Estimate(value, std_error" in file.read_text())
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
+    call(*git, "init", "--quiet", cwd=package)
+    call(*git, "add", "--all", cwd=package)
+    call(*git, "commit", "--quiet", "--message", "base", cwd=package)
+    base = call("git", "rev-parse", "HEAD", cwd=package).strip()
+    module.write_text(
+        module.read_text().replace("mibench.Estimate(value, std_error", "mibench.Estimate(value + 0.1, std_error")
+    )
+    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "PIP_NO_BUILD_ISOLATION": "0"}
+    environment |= {"PIP_NO_INDEX": "1", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    environment["RUN"] = job["env"]["RUN"].replace("core", "gaussian").replace("1000", "500")
+    steps = [step["run"] for step in job["steps"] if "run" in step]
+    try:
+        ended = [
+            subprocess.run(
+                ["bash", "-e", "-c", step.replace("${{ github.event.pull_request.base.sha }}", base)],
+                cwd=package, env=environment, capture_output=True, text=True, check=False,
+            )
+            for step in steps
+        ]  # fmt: skip
+    finally:
+        call(bin_folder / "python", "-m", "pip", "uninstall", "--yes", "yours", cwd=folder)
+    assert [done.returncode for done in ended] == [0, 0, 1], [done.stdout + done.stderr for done in ended]
+    assert "1 worse" in (tmp_path / "summary.md").read_text("utf-8")
