@@ -73,8 +73,8 @@ class Comparison:
         `margin` is in nats, `relative_margin` a share of the MI; the larger of the two holds. A cell is *worse* where
         its mean difference of absolute errors is above the margin and, by a paired t-test, above 0, or where HEAD has a
         new failure; *better* is the reverse, without one; *equivalent* where the difference is within ± the margin (two
-        one-sided t-tests); *inconclusive* otherwise. Each kind is at a false discovery rate of 5 % over all cells
-        (Benjamini & Hochberg 1995). Raises `MibenchError` where nothing can be compared.
+        one-sided t-tests), or no estimate has changed; *inconclusive* otherwise. Each kind is at a false discovery rate
+        of 5 % over all cells (Benjamini & Hochberg 1995). Raises `MibenchError` where nothing can be compared.
         """
         for name, value, least in (("margin", margin, 0), ("relative_margin", relative_margin, 0),
                                    ("runtime_margin", runtime_margin, 1)):  # fmt: skip
@@ -111,7 +111,12 @@ def _paired(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, list[
     pairs = base[kept].merge(head[kept], on=[*CELL, "replicate"], suffixes=("_base", "_head"))
     same = pairs["task_fingerprint_base"] == pairs["task_fingerprint_head"]
     notes += [f"not compared, as its data have changed: {task}." for task in sorted(set(pairs.loc[~same, "task"]))]
-    return pairs[same].reset_index(drop=True), notes
+    pairs = pairs[same].reset_index(drop=True)
+    answered = (pairs["status_base"] == "ok") | (pairs["status_head"] == "ok")
+    some = answered.groupby([pairs[name] for name in CELL]).transform("any").astype(bool)
+    silent = set(pairs.loc[~some, CELL].itertuples(index=False, name=None))
+    notes += [f"not compared, as neither side has an estimate: {_cell_name(cell)}." for cell in sorted(silent)]
+    return pairs[some].reset_index(drop=True), notes
 
 
 def _cell_name(cell: Sequence[object]) -> str:
@@ -128,6 +133,7 @@ def _judged(pairs: pd.DataFrame, margin: float, relative_margin: float) -> pd.Da
     scale = ROUNDING * (1 + pairs["error_base"].abs() + pairs["mi_true_head"])
     grouped = pairs.assign(
         difference=difference, both=both, failed=failed, fixed=head_ok & ~base_ok, scale=scale,
+        largest=difference.abs(),
         told=pairs["message_head"].where(failed & (pairs["message_head"] != "")),
     ).groupby(CELL)  # fmt: skip
     table = pd.DataFrame({
@@ -141,7 +147,8 @@ def _judged(pairs: pd.DataFrame, margin: float, relative_margin: float) -> pd.Da
     table["margin"] = (relative_margin * table["mi_true"]).clip(lower=margin)
     spread = grouped["difference"].std(ddof=1).clip(lower=grouped["scale"].max())
     table = table.join(_tested(table["difference"], spread, table["pairs"], table["margin"]))
-    table["verdict"] = _verdicts(table)
+    unchanged = grouped["largest"].max() <= grouped["scale"].max()
+    table["verdict"] = _verdicts(table, unchanged)
     order = table["verdict"].map({"worse": 0, "inconclusive": 1, "better": 2, "equivalent": 3})
     table = table.assign(order=order).reset_index().sort_values(["order", "estimator", "n_samples", "task"])
     return table[list(COLUMNS)].reset_index(drop=True)
@@ -170,11 +177,11 @@ def _discovery_rates(p: Array) -> Array:
     return rates
 
 
-def _verdicts(table: pd.DataFrame) -> Array:
+def _verdicts(table: pd.DataFrame, unchanged: pd.Series) -> Array:
     mean, margin = table["difference"], table["margin"]
     worse = (table["new_failures"] > 0) | ((mean > margin) & (table["q_worse"] <= RATE))
     better = (mean < -margin) & (table["q_better"] <= RATE)
-    equivalent = table["q_equivalent"] <= RATE
+    equivalent = (table["q_equivalent"] <= RATE) | unchanged
     return np.select([worse, better, equivalent], ["worse", "better", "equivalent"], "inconclusive")
 
 

@@ -64,7 +64,7 @@ def _line(cell: "pd.Series[Any]") -> list[str]:
 
 def _failure(cell: "pd.Series[Any]") -> str:
     reason = f": {cell['reason'][:LONGEST_MESSAGE]}" if cell["reason"] else ""
-    return f"{cell['estimator']} fails anew in {cell['new_failures']} replicates of {cell['task']}{reason}"
+    return f"{cell['estimator']} fails anew on {cell['task']} (replicates: {cell['new_failures']}){reason}"
 
 
 def _ratio(row: dict[Any, Any]) -> str:

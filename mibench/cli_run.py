@@ -129,7 +129,9 @@ def _sizes(samples: str | None) -> list[int] | None:
 def _announce(run: Run) -> None:
     stored = len(run.plan.cells) - len(run.plan.to_do)
     done = f", {stored} of them stored already" if stored else ""
-    typer.echo(f"{len(run.plan.cells)} cells{done}; {run.workers} workers of {run.threads} threads", err=True)
+    parts = [(len(run.plan.cells), "cell"), (run.workers, "worker"), (run.threads, "thread")]
+    cells, workers, threads = (f"{count} {noun}{'s' * (count != 1)}" for count, noun in parts)
+    typer.echo(f"{cells}{done}; {workers} of {threads}", err=True)
 
 
 def _execute(run: Run, store: str) -> None:

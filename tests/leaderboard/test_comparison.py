@@ -133,12 +133,19 @@ def test_a_new_failure_is_a_regression_and_a_fixed_one_is_told(make, one):
     cells = found.cells.set_index("estimator")
     assert cells.verdict.to_dict() == {"a": "worse", "b": "equivalent"}
     assert cells[["new_failures", "fixed", "pairs"]].to_numpy().tolist() == [[1, 0, 2], [0, 1, 2]]
-    assert "a fails anew in 1 replicates of t: longer than 5 s" in render(found, "text")
+    assert "a fails anew on t (replicates: 1): longer than 5 s" in render(found, "text")
 
 
 def test_a_single_pair_says_nothing(make):
     frame = make({"a": {"t": [0.1]}})
     assert Comparison.of(frame, frame.assign(estimate=9.0)).cells.verdict.tolist() == ["inconclusive"]
+
+
+def test_what_fails_on_both_sides_or_has_not_changed_is_no_open_question(make):
+    frame = make({"a": {"t": [0.1, None], "u": [None, None], "v": [0.1, 0.2]}})
+    found = Comparison.of(frame, frame)
+    assert found.cells.verdict.tolist() == ["equivalent"] * 2
+    assert found.notes == ("not compared, as neither side has an estimate: u · a · n=1000.",)
 
 
 def test_what_has_no_counterpart_is_told(make):
