@@ -1,6 +1,6 @@
 """The leaderboard: statistics of every cell, a summary over tasks, notes on both, and their rendering."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 import pandas as pd
@@ -8,9 +8,11 @@ import pandas as pd
 from mibench.errors import MibenchError, suggest
 
 from .export import to_csv, to_json
+from .growth import growth
 from .layout import lay_out
 from .ranking import summarise
 from .records import current_records
+from .sources import sources
 from .statistics import cell_statistics
 from .tables import to_latex, to_markdown, to_text
 
@@ -23,11 +25,17 @@ class Leaderboard:
 
     `cells`: one row a (task, estimator, n_samples, seed), with the columns of `statistics.CELL_COLUMNS`.
     `summary`: one row an estimator at each (n_samples, seed), with the columns of `ranking.SUMMARY_COLUMNS`.
+    `contests`: one row a (n_samples, seed), with the columns of `ranking.CONTEST_COLUMNS`.
+    `growth`: one row a (task, estimator, seed) of several sample sizes, with the columns of `growth.GROWTH_COLUMNS`.
+    `sources`: one row a (task, estimator, n_samples) of several seeds, with the columns of `sources.SOURCE_COLUMNS`.
     `notes`: one sentence on each thing that a reader of the tables must know, such as records that were left out.
     """
 
     cells: pd.DataFrame
     summary: pd.DataFrame
+    contests: pd.DataFrame
+    growth: pd.DataFrame
+    sources: pd.DataFrame
     notes: tuple[str, ...] = ()
 
     @classmethod
@@ -35,8 +43,13 @@ class Leaderboard:
         """Compute the leaderboard of `frame`, one row a replicate; `MibenchError` where it is empty or malformed."""
         records, left_out = current_records(frame)
         cells = cell_statistics(records)
-        summary, caveats = summarise(records, cells)
-        return cls(cells, summary, (*left_out, *caveats))
+        summary, contests, caveats = summarise(records, cells)
+        return cls(cells, summary, contests, growth(records), sources(records), (*left_out, *caveats))
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """All tables by their names."""
+        return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "notes"}
 
     def render(self, format: str = "text") -> str:
         """Return the tables in one of `FORMATS`, ending in a newline; `MibenchError` for any other."""
@@ -45,6 +58,6 @@ class Leaderboard:
         if format == "csv":
             return to_csv(self.cells)
         if format == "json":
-            return to_json(self.cells, self.summary, self.notes)
-        page = lay_out(self.cells, self.summary, self.notes)
+            return to_json(self.tables, self.notes)
+        page = lay_out(self.tables, self.notes)
         return {"text": to_text, "markdown": to_markdown, "latex": to_latex}[format](page)

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,10 +15,10 @@ def to_csv(cells: pd.DataFrame) -> str:
     return cells.to_csv(index=False, lineterminator="\n")
 
 
-def to_json(cells: pd.DataFrame, summary: pd.DataFrame, notes: Iterable[str]) -> str:
-    """Return strict JSON: schema, units, cells, summary and notes; an undefined or infinite number is null."""
-    tables = {"cells": rows(cells), "summary": rows(summary)}
-    document = {"schema": SCHEMA, "units": "nats", **tables, "notes": list(notes)}
+def to_json(tables: Mapping[str, pd.DataFrame], notes: Iterable[str]) -> str:
+    """Return strict JSON: schema, units, each table and notes; an undefined or infinite number is null."""
+    each = {name: rows(table) for name, table in tables.items()}
+    document = {"schema": SCHEMA, "units": "nats", **each, "notes": list(notes)}
     return json.dumps(document, indent=1, allow_nan=False) + "\n"
 
 

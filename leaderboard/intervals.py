@@ -1,7 +1,12 @@
-"""95 % intervals of the bias, standard deviation and RMSE of a cell, from mean, deviation and number of its errors.
+"""95 % intervals of what the errors of a cell say: bias, spread, quantiles, efficiency, and shares of replicates.
 
-All are exact or near it for Gaussian errors at any number of replicates from two on, which the tests measure. Bootstrap
-intervals are not: at three replicates the percentile bootstrap of an RMSE covers about 65 %.
+Errors of estimators are skewed and heavy-tailed, and ten of them do not show how much so. The textbook intervals take
+Gaussian ones for granted: of ten exponential errors, Student's covers the mean in 90 % of experiments and chi-square
+the standard deviation in 77 %. Those here cover 92 to 98 % (an RMSE up to 99 %) from the number of replicates on that
+each states, for errors up to the skewness of an exponential law and the tails of Student's t with 3 degrees of freedom;
+the tests count it. Below that number the interval is unknown, NaN. None knows of a tail that no replicate has shown.
+
+`errors` (C, R) holds the errors in nats of R replicates of each of C cells; an interval is two arrays (C,).
 """
 
 import numpy as np
@@ -10,49 +15,140 @@ from scipy import stats
 
 Array = NDArray[np.float64]
 Interval = tuple[Array, Array]
-TAILS = (0.025, 0.975)
+LEVEL = 0.95
+TAIL = (1 - LEVEL) / 2
+LEAST_OF_MEAN = 3  # replicates; of a median, 5
+LEAST_OF_SPREAD = 10
+RARE = 0.0005  # upper tail of a standard deviation: few replicates mostly show too little of it
+RATIO_TAILS = (0.015, 0.0025)
+TINY = 1e-12
 
 
-def bias_interval(mean: ArrayLike, std: ArrayLike, count: ArrayLike) -> Interval:
-    """Return Student's t interval of the mean error, in nats; NaN where `count` is below 2.
+def bias_interval(errors: Array, tail: float = TAIL) -> Interval:
+    """Return the interval of the mean error, with a nominal `tail` on either side; unknown below three replicates.
 
-    `mean`, `std` (with the divisor count − 1) and `count` are arrays of one shape, an element a cell.
+    It spans both that of Student's t and that of Hall's transformation (1992, J. R. Stat. Soc. B 54, 221, the cubic
+    one), which takes the skewness of the errors into account. The first is at ease with heavy tails and the second
+    with skewness.
     """
-    mean, std, count = _as_arrays(mean, std, count)
-    half = stats.t.ppf(TAILS[1], _freedom(count)) * std / np.sqrt(count)
-    return mean - half, mean + half
+    cells, count = errors.shape
+    if count < LEAST_OF_MEAN:
+        return _unknown(cells)
+    mean, std = errors.mean(axis=1), errors.std(axis=1, ddof=1)
+    skewness = _standard_moment(errors, 3)
+    quantile = stats.t.ppf(1 - tail, count - 1)
+    half = quantile * std / np.sqrt(count)
+    low = mean - std * _halls(quantile, skewness, count)
+    high = mean - std * _halls(-quantile, skewness, count)
+    return np.minimum(low, mean - half), np.maximum(high, mean + half)
 
 
-def std_interval(std: ArrayLike, count: ArrayLike) -> Interval:
-    """Return the chi-square interval of the standard deviation, in nats; NaN where `count` is below 2."""
-    std, count = _as_arrays(std, count)
-    freedom = _freedom(count)
-    low, high = (np.sqrt(freedom / stats.chi2.ppf(tail, freedom)) * std for tail in reversed(TAILS))
-    return low, high
+def std_interval(errors: Array) -> Interval:
+    """Return the interval of the standard deviation; unknown below ten replicates.
 
-
-def rmse_interval(mean: ArrayLike, std: ArrayLike, count: ArrayLike) -> Interval:
-    """Return the interval of the RMSE √(bias² + variance), in nats; NaN where `count` is below 2.
-
-    The intervals of bias² and of the variance are combined by the method of variance estimates recovery (Zou and
-    Donner 2008, Statistics in Medicine 27, eq. 4 and 5). It covers 94 to 97 % from two replicates on, whatever the
-    ratio of bias to standard deviation.
+    Bonett's (2006, Computational Statistics & Data Analysis 50, 775), on the logarithm, with the kurtosis of the
+    errors; its upper tail is `RARE`.
     """
-    mean, std, count = _as_arrays(mean, std, count)
-    low, high = bias_interval(np.abs(mean), std, count)
-    bias_low, bias_high = np.maximum(low, 0) ** 2, high**2
-    spread_low, spread_high = (bound**2 for bound in std_interval(std, count))
-    variance = std**2
-    bias = np.clip(mean**2 - variance / np.maximum(count, 1), bias_low, bias_high)
-    below = np.hypot(bias - bias_low, variance - spread_low)
-    above = np.hypot(bias_high - bias, spread_high - variance)
+    cells, count = errors.shape
+    if count < LEAST_OF_SPREAD:
+        return _unknown(cells)
+    trimmed = np.asarray(stats.trim_mean(errors, 1 / (2 * np.sqrt(count - 4)), axis=1))
+    square = errors.var(axis=1, ddof=1)
+    fourth = ((errors - trimmed[:, None]) ** 4).sum(axis=1)
+    scale = np.where(square > 0, square, 1.0)
+    kurtosis = count * fourth / ((count - 1) * scale) ** 2
+    correction = count / (count - stats.norm.ppf(1 - TAIL))
+    deviation = correction * np.sqrt(np.maximum(kurtosis - (count - 3) / count, 0) / (count - 1))
+    low, high = (np.exp((np.log(correction) + stats.norm.ppf(p) * deviation) / 2) for p in (TAIL, 1 - RARE))
+    return np.sqrt(square) * low, np.sqrt(square) * high
+
+
+def rmse_interval(errors: Array) -> Interval:
+    """Return the interval of the RMSE √(bias² + variance); unknown below ten replicates.
+
+    The intervals of bias² and of the variance are combined by the method of variance estimates recovery for dependent
+    estimates (Zou 2007, Psychological Methods 12, 399): where errors are skewed, the two rise and fall together.
+    """
+    cells, count = errors.shape
+    if count < LEAST_OF_SPREAD:
+        return _unknown(cells)
+    mean, variance = errors.mean(axis=1), errors.var(axis=1, ddof=1)
+    low, high = bias_interval(errors)
+    least = np.where((low <= 0) & (high >= 0), 0.0, np.minimum(np.abs(low), np.abs(high)))
+    bias_low, bias_high = least**2, np.maximum(np.abs(low), np.abs(high)) ** 2
+    spread_low, spread_high = (bound**2 for bound in std_interval(errors))
+    bias = np.clip(mean**2 - variance / count, bias_low, bias_high)
+    peakedness = np.maximum(_standard_moment(errors, 4) - 1, TINY)
+    together = np.clip(np.sign(mean) * _standard_moment(errors, 3) / np.sqrt(peakedness), -1, 1)
+    below = _of_dependent(bias - bias_low, variance - spread_low, together)
+    above = _of_dependent(bias_high - bias, spread_high - variance, together)
     total = bias + variance
     return np.sqrt(np.maximum(total - below, 0)), np.sqrt(total + above)
 
 
-def _as_arrays(*values: ArrayLike) -> list[Array]:
-    return [np.asarray(value, dtype=np.float64) for value in values]
+def efficiency_interval(errors: Array, oracle: Array) -> Interval:
+    """Return the interval of RMSE / RMSE of the oracle, whose errors are those on the same draws; unknown below ten.
+
+    A jackknife of the logarithm over the pairs, with Student's t at wider tails, `RATIO_TAILS`.
+    """
+    cells, count = errors.shape
+    if count < LEAST_OF_SPREAD:
+        return _unknown(cells)
+    own, ideal = errors**2, oracle**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = np.log(own.sum(axis=1) / ideal.sum(axis=1)) / 2
+        without = np.log((own.sum(axis=1, keepdims=True) - own) / (ideal.sum(axis=1, keepdims=True) - ideal)) / 2
+        pseudo = count * whole[:, None] - (count - 1) * without
+        deviation = pseudo.std(axis=1, ddof=1) / np.sqrt(count)
+        low, high = (pseudo.mean(axis=1) + stats.t.ppf(p, count - 1) * deviation
+                     for p in (RATIO_TAILS[0], 1 - RATIO_TAILS[1]))  # fmt: skip
+        return np.exp(low), np.exp(high)
 
 
-def _freedom(count: Array) -> Array:
-    return np.where(count > 1, count - 1, np.nan)
+def quantile_interval(ordered: Array, p: float) -> Interval:
+    """Return the interval of the quantile `p` of the errors, which are sorted in each cell, from two of them.
+
+    It covers whatever the law of the errors is (the binomial distribution of those below the quantile; Conover 1999,
+    section 3.2). At most 2.5 % lie in either tail: it is unknown below five replicates for the median, and below 72 for
+    the quantiles .05 and .95. Five replicates are let off: their extremes hold the median at 93.75 %.
+    """
+    cells, count = ordered.shape
+    tail = 0.032 if count == 5 else TAIL  # of 1/32, all five lie on one side of the median
+    below, above = int(stats.binom.ppf(tail, count, p)), int(stats.binom.ppf(1 - tail, count, p)) + 1
+    if below < 1 or above > count:
+        return _unknown(cells)
+    return ordered[:, below - 1], ordered[:, above - 1]
+
+
+def share_interval(count: ArrayLike, total: ArrayLike) -> Interval:
+    """Return Clopper and Pearson's interval of a share, `count` of `total`; it covers at least 95 % at any share."""
+    hits, number = (np.asarray(value, dtype=np.float64) for value in (count, total))
+    low, high = stats.beta.ppf(TAIL, hits, number - hits + 1), stats.beta.ppf(1 - TAIL, hits + 1, number - hits)
+    known = number > 0
+    low, high = np.where(hits == 0, 0.0, low), np.where(hits == number, 1.0, high)
+    return np.where(known, low, np.nan), np.where(known, high, np.nan)
+
+
+def _unknown(cells: int) -> Interval:
+    return np.full(cells, np.nan), np.full(cells, np.nan)
+
+
+def _standard_moment(errors: Array, order: int) -> Array:
+    centred = errors - errors.mean(axis=1, keepdims=True)
+    spread = np.sqrt((centred**2).mean(axis=1))
+    moment = (centred**order).mean(axis=1)
+    scaled = np.divide(moment, spread**order, out=np.zeros_like(moment), where=spread > 0)
+    return np.asarray(scaled, dtype=np.float64)
+
+
+def _halls(quantile: float, skewness: Array, count: int) -> Array:
+    """Return by how many standard deviations the mean is off where Hall's cubic has this quantile."""
+    third = skewness / 3
+    y = quantile / np.sqrt(count) - skewness / (6 * count)
+    straight = np.abs(third) < TINY
+    bent = (np.cbrt(1 + 3 * third * y) - 1) / np.where(straight, 1.0, third)
+    return np.asarray(np.where(straight, y, bent), dtype=np.float64)
+
+
+def _of_dependent(one: Array, other: Array, correlation: Array) -> Array:
+    return np.asarray(np.sqrt(np.maximum(one**2 + other**2 + 2 * correlation * one * other, 0)), dtype=np.float64)

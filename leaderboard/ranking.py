@@ -1,18 +1,40 @@
 """The summary over tasks: mean ranks and their intervals, groups, errors relative to the oracle's, seconds."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .resampling import Array, mean_rank_deviations, mean_rank_interval, mean_ranks, ranks, told_apart
+from .contest import Contest
+from .front import on_front
+from .resampling import (
+    Array,
+    chance_of_being_best,
+    mean_rank_deviations,
+    mean_rank_interval,
+    mean_ranks,
+    ranks,
+    ranks_if_ok,
+    told_apart,
+)
+from .significance import critical_difference, friedman_p
 
 RESAMPLES = 2000
 FEW_TASKS = 6  # below it, agreement of all tasks is no evidence at the 5 % level (sign test)
 EXACT = 1e-9  # nats; an RMSE of the oracle below it is rounding
+CONTEST_COLUMNS = {
+    "n_samples": "draws a replicate",
+    "seed": "seed of the run",
+    "tasks": "tasks that all ranked estimators share",
+    "estimators": "estimators that are ranked",
+    "friedman_p": "p of Friedman's test that all rank alike; NaN with fewer than three estimators or two tasks",
+    "critical_difference": "Nemenyi's: mean ranks further apart than it differ at the 5 % level",
+    "winner": "lowest mean rank, a failure being worse than any error",
+    "winner_if_ok": "lowest mean rank by the replicates that worked",
+    "winner_changes": "whether the two differ",
+}
+STANDING = ["mean_rank", "mean_rank_low", "mean_rank_high", "best", "mean_rank_if_ok", "group", "won"]
 SUMMARY_COLUMNS = {
     "n_samples": "draws a replicate; each is ranked on its own",
     "seed": "seed of the run; each is ranked on its own",
@@ -23,65 +45,37 @@ SUMMARY_COLUMNS = {
     "mean_rank": "mean over these tasks of the rank of its RMSE, 1 is best",
     "mean_rank_low": "lower end of its 95 % interval over tasks and replicates",
     "mean_rank_high": "upper end of it",
+    "best": "probability that its mean rank is the lowest, over tasks and replicates",
+    "mean_rank_if_ok": "mean rank where failures cost nothing: by the RMSE over the replicates that worked",
     "group": "estimators in one group cannot be told apart from the best of the group",
     "won": "tasks on which it has the lowest RMSE and no failure; equals win together",
     "vs_oracle": "geometric mean over tasks of RMSE / RMSE of the oracle; NaN where it failed or there is no oracle",
     "seconds": "median over these tasks of the median seconds an estimate",
+    "on_front": "whether no other is both at least as close to the oracle and as fast",
     "share_failed": "share of all its replicates that failed",
     "share_skipped": "share of all its replicates that it declined",
 }
 
 
-@dataclass(frozen=True)
-class Contest:
-    """The tasks that all ranked estimators share at one (n_samples, seed), on the replicates that all of them share.
+def summarise(records: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return one row an estimator at each (n_samples, seed), one row each of these, and notes.
 
-    `ranked` and `baselines` are names in order; `errors` holds a frame a task: a row a shared replicate, a column an
-    estimator, errors in nats, NaN where it failed or where a baseline was not run.
-    """
-
-    ranked: list[str]
-    baselines: list[str]
-    errors: dict[str, pd.DataFrame]
-
-    @classmethod
-    def of(cls, records: pd.DataFrame) -> "Contest":
-        """Gather the errors of `records`, all of one n_samples and seed."""
-        is_baseline = records.groupby("estimator")["baseline"].any()
-        ranked = sorted(is_baseline.index[~is_baseline])
-        baselines = sorted(is_baseline.index[is_baseline])
-        errors: dict[str, pd.DataFrame] = {}
-        for task, part in records.groupby("task"):
-            table = part.pivot(index="replicate", columns="estimator", values="error").reindex(
-                columns=ranked + baselines
-            )
-            takers = part[part["estimator"].isin(ranked or baselines)].groupby("replicate").size()
-            shared = takers.index[takers == len(ranked or baselines)]
-            if len(shared):
-                errors[str(task)] = table.loc[shared]
-        return cls(ranked, baselines, errors)
-
-    @cached_property
-    def matrices(self) -> list[Array]:
-        """The errors (E, R) of the ranked estimators, a matrix a task."""
-        return [frame[self.ranked].to_numpy().T for frame in self.errors.values()]
-
-
-def summarise(records: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return one row an estimator at each (n_samples, seed), with the columns of `SUMMARY_COLUMNS`, and notes.
+    The columns are those of `SUMMARY_COLUMNS` and of `CONTEST_COLUMNS`.
 
     `records` are those of `records.current_records`, `cells` their `statistics.cell_statistics`. Nothing is averaged
     over tasks in nats. A failed or declined replicate is worse than any error, however large: see `resampling.ranks`.
     """
     tables: list[pd.DataFrame] = []
+    contests: list[dict[str, object]] = []
     notes: list[str] = []
     for (n, seed), here in cells.groupby(["n_samples", "seed"]):
         contest = Contest.of(records[(records["n_samples"] == n) & (records["seed"] == seed)])
         tables.append(_summary(contest, here))
+        contests.append({"n_samples": n, "seed": seed, **_as_a_whole(contest, tables[-1])})
         where = f"n = {n}" + (f", seed {seed}" if records["seed"].nunique() > 1 else "")
-        notes.extend(f"{where}: {note}" for note in _caveats(contest, here))
+        notes.extend(f"{where}: {note}" for note in (*_caveats(contest, here), *_of_winners(contests[-1])))
     table = pd.concat(tables, ignore_index=True)
-    return table[list(SUMMARY_COLUMNS)], notes
+    return table[list(SUMMARY_COLUMNS)], pd.DataFrame(contests, columns=list(CONTEST_COLUMNS)), notes
 
 
 def _summary(contest: Contest, cells: pd.DataFrame) -> pd.DataFrame:
@@ -95,21 +89,52 @@ def _summary(contest: Contest, cells: pd.DataFrame) -> pd.DataFrame:
         share_failed=(cells["share_failed"] * cells["replicates"]).groupby(cells["estimator"]).sum() / replicates,
         share_skipped=by_estimator["n_skipped"].sum() / replicates,
     )
+    table["on_front"] = on_front(table.rename(columns={"vs_oracle": "efficiency"}), ["n_samples", "seed"])
     return table.reset_index().sort_values(["baseline", "mean_rank", "estimator"])
+
+
+def _as_a_whole(contest: Contest, table: pd.DataFrame) -> dict[str, object]:
+    """Return what holds of a contest as a whole; `table` are its rows of the summary."""
+    tasks, estimators = len(contest.errors), len(contest.ranked)
+    standing = table[table["mean_rank"].notna()].set_index("estimator")
+    winners = [_lowest(standing[column]) for column in ("mean_rank", "mean_rank_if_ok")]
+    return {
+        "tasks": tasks,
+        "estimators": estimators,
+        "friedman_p": friedman_p(contest.ranks),
+        "critical_difference": critical_difference(tasks, estimators),
+        "winner": ", ".join(winners[0]),
+        "winner_if_ok": ", ".join(winners[1]),
+        "winner_changes": winners[0] != winners[1],
+    }
+
+
+def _lowest(ranks: "pd.Series[float]") -> list[str]:
+    return sorted(ranks.index[ranks == ranks.min()])
+
+
+def _of_winners(facts: dict[str, object]) -> Iterator[str]:
+    if facts["winner_changes"]:
+        yield (
+            f"the winner depends on what a failure costs: {facts['winner']} where it is the worst of all,"
+            f" {facts['winner_if_ok']} where only the replicates that worked count."
+        )
 
 
 def _standing(contest: Contest) -> pd.DataFrame:
     """Rank the estimators of `contest`: mean_rank, its interval, group and won; no row where none can be ranked."""
     tasks, names = contest.matrices, contest.ranked
     if not tasks or not names:
-        empty = pd.DataFrame(columns=["mean_rank", "mean_rank_low", "mean_rank_high", "group", "won"], dtype=float)
-        return empty.astype({"group": "Int64", "won": "Int64"})
+        return pd.DataFrame(columns=STANDING, dtype=float).astype({"group": "Int64", "won": "Int64"})
     mean = mean_ranks(tasks)
     deviations = mean_rank_deviations(tasks, RESAMPLES, np.random.default_rng(0))
     low, high = mean_rank_interval(mean, deviations)
     group = groups(mean, told_apart(mean, deviations)) if len(tasks) > 1 else np.full(len(names), np.nan)
-    columns = {"mean_rank": mean, "mean_rank_low": low, "mean_rank_high": high, "group": group, "won": _won(tasks)}
-    return pd.DataFrame(columns, index=names).astype({"group": "Int64", "won": "Int64"})
+    best = chance_of_being_best(mean, deviations) if len(tasks) > 1 else np.full(len(names), np.nan)
+    if_ok = np.mean([ranks_if_ok(errors) for errors in tasks], axis=0)
+    values = (mean, low, high, best, if_ok, group, _won(tasks))
+    table = pd.DataFrame(dict(zip(STANDING, values, strict=True)), index=names)
+    return table.astype({"group": "Int64", "won": "Int64"})
 
 
 def groups(mean: Array, apart: NDArray[np.bool_]) -> Array:

@@ -10,6 +10,7 @@ Array = NDArray[np.float64]
 DIGITS = 30  # binary digits to which two mean square errors must agree to count as equal
 LEVEL = 0.95
 TINY = 1e-9
+MONTE_CARLO = 4  # standard errors
 IMAGINARY = 2
 MANY = 32  # tasks, above which each has fewer resamples of its replicates to draw from: the others make up for it
 LEAST_WEIGHTINGS = 200
@@ -36,6 +37,29 @@ def ranks(errors: Array, weights: Array) -> Array:
 def _rounded(values: Array) -> Array:
     mantissa, exponent = np.frexp(values)
     return np.asarray(np.ldexp(np.round(np.ldexp(mantissa, DIGITS)), exponent - DIGITS), dtype=np.float64)
+
+
+def ranks_if_ok(errors: Array) -> Array:
+    """Return the ranks (E,) by the RMSE over the replicates that each estimator has an estimate for, (E, R) with NaN.
+
+    It is the other policy for failures: they cost nothing unless all replicates failed, which ranks last.
+    """
+    worked = ~np.isnan(errors)
+    largest = np.max(np.abs(errors), initial=0.0, where=worked)
+    relative = np.where(worked, errors, 0.0) / (largest or 1.0)
+    square = (relative**2).sum(axis=1) / np.maximum(worked.sum(axis=1), 1)
+    return np.asarray(stats.rankdata(np.where(worked.any(axis=1), _rounded(square), 2.0)), dtype=np.float64)
+
+
+def chance_of_being_best(value: Array, deviations: Array) -> Array:
+    """Return the probability (E,) that the mean rank of each estimator is the lowest, from `deviations` (B, E).
+
+    Mean ranks closer than the error of B samples are equal, and share what falls to them.
+    """
+    sampled = value + deviations
+    equal = MONTE_CARLO * deviations.std() / np.sqrt(len(deviations))
+    lowest = sampled <= sampled.min(axis=1, keepdims=True) + equal
+    return np.asarray((lowest / lowest.sum(axis=1, keepdims=True)).mean(axis=0), dtype=np.float64)
 
 
 def mean_rank_deviations(tasks: Sequence[Array], resamples: int, rng: np.random.Generator) -> Array:

@@ -5,7 +5,9 @@ import pandas as pd
 
 from mibench.record import STATUSES
 
-from .intervals import bias_interval, rmse_interval, std_interval
+from .error_statistics import ERROR_COLUMNS, error_statistics, with_interval
+from .front import on_front
+from .intervals import share_interval
 from .records import CELL
 
 NOT_OK = tuple(status for status in STATUSES if status != "ok")
@@ -23,15 +25,9 @@ CELL_COLUMNS = {
     "share_failed": "share of the replicates that ended as error, timeout, oom, crash or nan",
     "share_skipped": "share of the replicates that the estimator declined",
     **{f"n_{status}": f"replicates that ended as {status}" for status in NOT_OK},
-    "bias": "mean error, nats",
-    "bias_low": "lower end of its 95 % interval (Student's t), nats",
-    "bias_high": "upper end of it, nats",
-    "std": "standard deviation of the estimates (divisor ok − 1), nats",
-    "std_low": "lower end of its 95 % interval (chi-square), nats",
-    "std_high": "upper end of it, nats",
-    "rmse": "root mean square error, nats",
-    "rmse_low": "lower end of its 95 % interval (see intervals.rmse_interval), nats",
-    "rmse_high": "upper end of it, nats",
+    **with_interval("share_failed"),
+    **ERROR_COLUMNS,
+    "on_front": "whether no estimator without a failure is both more efficient and faster here",
     "seconds": "median seconds an estimate, amortised over the batch",
     "seconds_solo": "median seconds of a replicate that ran alone, where measured",
     "peak_memory_mb": "largest peak memory of a replicate, failed ones included",
@@ -46,12 +42,15 @@ CELL_COLUMNS = {
 def cell_statistics(records: pd.DataFrame) -> pd.DataFrame:
     """Return one row a cell, with the columns of `CELL_COLUMNS`, sorted by n_samples, seed, task and estimator.
 
-    `records` are those of `records.current_records`. A statistic that the ok replicates cannot give is NaN: all of
-    them without one, the standard deviation and every interval with a single one.
+    `records` are those of `records.current_records`. What the ok replicates cannot give is NaN: all of it without one,
+    the standard deviation with a single one, and intervals as `intervals` has it.
     """
     facts = ["mi_true", "baseline", "bound", "estimator_params", "estimator_source", "task_fingerprint"]
-    parts = [records.groupby(CELL)[facts].last(), _outcomes(records), _errors(records), _costs(records)]
+    parts = [records.groupby(CELL)[facts].last(), _outcomes(records), error_statistics(records), _costs(records)]
     table = pd.concat(parts, axis=1).reset_index()
+    whole = table["status"] == "ok"
+    table["on_front"] = False
+    table.loc[whole, "on_front"] = on_front(table[whole], ["task", "n_samples", "seed"])
     return table.sort_values(["n_samples", "seed", "task", "estimator"], ignore_index=True)[list(CELL_COLUMNS)]
 
 
@@ -63,10 +62,14 @@ def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
     leading = failures.idxmax(axis=1)
     status = np.select([counts["ok"] == replicates, counts["ok"] > 0], ["ok", "partial"], default=leading)
     named = failures.add_prefix("n_").assign(ok=counts["ok"])
+    failed = failures.drop(columns="skipped").sum(axis=1)
+    low, high = share_interval(failed, replicates)
     return named.assign(
         replicates=replicates,
         status=status,
-        share_failed=failures.drop(columns="skipped").sum(axis=1) / replicates,
+        share_failed=failed / replicates,
+        share_failed_low=low,
+        share_failed_high=high,
         share_skipped=failures["skipped"] / replicates,
         reason=_reasons(records, leading).reindex(counts.index, fill_value=""),
     )
@@ -80,18 +83,6 @@ def _reasons(records: pd.DataFrame, leading: pd.Series) -> pd.Series:
     marked = records.join(leading.rename("leading"), on=CELL)
     told = marked[(marked["status"] == marked["leading"]) & (marked["message"] != "")]
     return told.sort_values("replicate").groupby(CELL)["message"].first()
-
-
-def _errors(records: pd.DataFrame) -> pd.DataFrame:
-    """Compute bias, standard deviation and RMSE of each cell with their intervals, all in nats."""
-    errors = records["error"].groupby(_keys(records))
-    table = pd.DataFrame({"bias": errors.mean(), "std": errors.std(ddof=1)})
-    table["rmse"] = np.sqrt((records["error"] ** 2).groupby(_keys(records)).mean())
-    bias, std, count = table["bias"], table["std"], errors.count()
-    table["bias_low"], table["bias_high"] = bias_interval(bias, std, count)
-    table["std_low"], table["std_high"] = std_interval(std, count)
-    table["rmse_low"], table["rmse_high"] = rmse_interval(bias, std, count)
-    return table
 
 
 def _costs(records: pd.DataFrame) -> pd.DataFrame:

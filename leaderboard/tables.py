@@ -15,20 +15,20 @@ TABLES_BETWEEN_BREAKS = 12  # LaTeX holds no more than 52 floats that it has not
 
 def to_text(page: Page) -> str:
     """Return the page for a terminal of 120 columns: the tasks first, so that the summary is what stays in view."""
-    blocks = [_text_section(section) for section in (*page.tasks, *page.summaries)]
+    blocks = [_text_section(section) for section in (*page.tasks, *page.details, *page.summaries)]
     below = [page.legend, *(f"Note: {note}" for note in page.notes)]
     return _join([*blocks, "\n".join(map(_filled, below))])
 
 
 def to_markdown(page: Page) -> str:
     """Return the page with pipe tables, as GitHub reads them."""
-    blocks = [_markdown_section(section) for section in (*page.summaries, *page.tasks)]
+    blocks = [_markdown_section(section) for section in (*page.summaries, *page.details, *page.tasks)]
     return _join([*blocks, page.legend, *_bullets(page.notes)])
 
 
 def to_latex(page: Page) -> str:
     r"""Return the page as LaTeX, one ``table`` a section; it needs ``\usepackage{booktabs}``."""
-    blocks = [_latex_section(section) for section in (*page.summaries, *page.tasks)]
+    blocks = [_latex_section(section) for section in (*page.summaries, *page.details, *page.tasks)]
     for position in range(TABLES_BETWEEN_BREAKS, len(blocks), TABLES_BETWEEN_BREAKS):
         blocks[position] = "\\clearpage\n" + blocks[position]
     return _join([*blocks, *(_latex(line) for line in (page.legend, *page.notes))])

@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mibench.leaderboard.intervals import bias_interval, rmse_interval, std_interval
+from mibench.leaderboard.intervals import (
+    bias_interval,
+    efficiency_interval,
+    quantile_interval,
+    rmse_interval,
+    share_interval,
+    std_interval,
+)
 from mibench.leaderboard.records import STATUSES, current_records
 from mibench.leaderboard.statistics import CELL_COLUMNS, cell_statistics
 
@@ -19,9 +26,67 @@ def test_the_numbers_of_a_cell_by_hand(make):
     assert cell["bias"] == pytest.approx(0.1)
     assert cell["std"] == pytest.approx(0.2)
     assert cell["rmse"] == pytest.approx(np.sqrt(0.11 / 3))
-    assert (cell["bias_low"], cell["bias_high"]) == pytest.approx(bias_interval(0.1, 0.2, 3))
-    assert (cell["std_low"], cell["std_high"]) == pytest.approx(std_interval(0.2, 3))
-    assert (cell["rmse_low"], cell["rmse_high"]) == pytest.approx(rmse_interval(0.1, 0.2, 3))
+    assert cell["median"] == pytest.approx(0.1)
+    assert (cell["q05"], cell["q95"]) == pytest.approx((-0.08, 0.28))
+    assert ends(cell, "bias") == pytest.approx(np.ravel(bias_interval(np.array([[0.1, 0.3, -0.1]]))))
+
+
+def test_intervals_of_a_cell_are_those_of_its_errors(make):
+    rng = np.random.default_rng(0)
+    sets = {"ksg": {"a": rng.gamma(2, size=80), "b": rng.normal(size=10)}, "mine": {"a": rng.normal(size=80)}}
+    for cell in cells(make(sets)).to_dict("records"):
+        errors = np.asarray(sets[cell["estimator"]][cell["task"]])[None]
+        intervals = {"bias": bias_interval(errors), "std": std_interval(errors), "rmse": rmse_interval(errors)}
+        for name, p in (("median", 0.5), ("q05", 0.05), ("q95", 0.95)):
+            intervals[name] = quantile_interval(np.sort(errors), p)
+        for name, interval in intervals.items():
+            assert ends(cell, name) == pytest.approx(np.ravel(interval), nan_ok=True)
+
+
+def ends(cell, name):
+    return [cell[f"{name}_low"], cell[f"{name}_high"]]
+
+
+def test_efficiency_is_the_rmse_over_that_of_the_oracle_on_the_same_draws(make):
+    rng = np.random.default_rng(0)
+    oracle, errors = rng.normal(size=15), rng.normal(size=12)
+    frame = make({"oracle": {"a": oracle}, "ksg": {"a": errors}, "mine": {"a": [2 * e for e in oracle[:4]]}})
+    table = cells(frame.sample(frac=1, random_state=0)).set_index("estimator")
+    expected = np.sqrt(np.mean(errors**2) / np.mean(oracle[:12] ** 2))
+    assert table["efficiency"].to_dict() == pytest.approx({"oracle": 1, "mine": 2, "ksg": expected})
+    assert ends(table.loc["ksg"], "efficiency") == pytest.approx(
+        np.ravel(efficiency_interval(errors[None], oracle[None, :12]))
+    )
+    assert np.isnan(ends(table.loc["mine"], "efficiency")).all()
+
+
+def test_there_is_no_efficiency_without_an_oracle_or_an_error_of_it(make):
+    assert cells(make({"ksg": {"a": [0.1, 0.2]}}))["efficiency"].isna().all()
+    exact = make({"oracle": {"a": [0.0, 1e-17]}, "ksg": {"a": [0.1, 0.2]}})
+    assert cells(exact)["efficiency"].isna().all()
+    failed = make({"oracle": {"a": [None, None]}, "ksg": {"a": [0.1, 0.2]}})
+    assert cells(failed)["efficiency"].isna().all()
+
+
+@pytest.mark.parametrize(("bound", "share"), [("lower", 0.4), ("upper", 0.6)])
+def test_violations_of_a_bound_are_counted_on_its_side(make, bound, share):
+    frame = make({"mine": {"a": [0.1, -0.2, 0.3, -0.1, -0.5, None]}}, bound=bound)
+    (cell,) = cells(frame).to_dict("records")
+    assert cell["violated"] == pytest.approx(share)
+    assert ends(cell, "violated") == pytest.approx(np.ravel(share_interval(round(5 * share), 5)))
+
+
+def test_what_is_no_bound_violates_none(make):
+    assert cells(make({"ksg": {"a": [0.1, -0.2]}}))["violated"].isna().all()
+
+
+def test_the_front_holds_what_nobody_beats_in_efficiency_and_seconds(make):
+    oracle = make({"oracle": {"a": [1.0, -1.0]}}, seconds_amortised=0.001)
+    costs = {"best": (1.0, 4.0), "middle": (2.0, 2.0), "beaten": (3.0, 3.0), "fast": (5.0, 0.5), "tied": (2.0, 2.0)}
+    rows = [make({name: {"a": [e, -e]}}, seconds_amortised=s) for name, (e, s) in costs.items()]
+    partial = make({"partial": {"a": [0.1, None]}}, seconds_amortised=0.1)
+    table = cells(pd.concat([oracle, *rows, partial]))
+    assert set(table.loc[table["on_front"], "estimator"]) == {"best", "middle", "fast", "tied"}
 
 
 def test_squared_rmse_is_squared_bias_plus_variance(world):
@@ -46,7 +111,7 @@ def test_failures_are_counted_and_statistics_rest_on_the_rest(make):
     assert (cell["replicates"], cell["ok"], cell["n_timeout"], cell["status"]) == (4, 2, 2, "partial")
     assert (cell["share_failed"], cell["share_skipped"]) == (0.5, 0.0)
     assert cell["bias"] == pytest.approx(0.2)
-    assert (cell["bias_low"], cell["bias_high"]) == pytest.approx(bias_interval(0.2, np.std([0.1, 0.3], ddof=1), 2))
+    assert ends(cell, "share_failed") == pytest.approx(np.ravel(share_interval(2, 4)))
 
 
 def test_every_status_is_counted_on_its_own(one):

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mibench.leaderboard.ranking import SUMMARY_COLUMNS, groups, summarise
+from mibench.leaderboard.ranking import CONTEST_COLUMNS, SUMMARY_COLUMNS, groups, summarise
 from mibench.leaderboard.records import current_records
 from mibench.leaderboard.statistics import cell_statistics
 
@@ -11,8 +11,13 @@ TASKS = [f"t{i}" for i in range(6)]
 
 def summary(frame):
     records, _ = current_records(frame)
-    table, notes = summarise(records, cell_statistics(records))
+    table, _, notes = summarise(records, cell_statistics(records))
     return table, notes
+
+
+def contests(frame):
+    records, _ = current_records(frame)
+    return summarise(records, cell_statistics(records))[1]
 
 
 def by_name(frame):
@@ -168,7 +173,7 @@ def test_vs_oracle_compares_the_same_replicates(make):
 def test_one_task_has_no_interval_and_no_group(make):
     table, notes = summary(make({"a": {"t0": [0.1, 0.2]}, "b": {"t0": [0.3, 0.4]}}))
     assert table["mean_rank"].tolist() == [1, 2]
-    assert table[["mean_rank_low", "mean_rank_high", "group"]].isna().all(axis=None)
+    assert table[["mean_rank_low", "mean_rank_high", "group", "best"]].isna().all(axis=None)
     assert notes == ["n = 1000: with 1 task, ranks say little about other tasks."]
 
 
@@ -176,3 +181,43 @@ def test_baselines_alone_are_still_summed_up(make):
     table = by_name(make({"oracle": everywhere([0.1]), "zero": everywhere([1.0])}))
     assert table["vs_oracle"].to_dict() == pytest.approx({"oracle": 1, "zero": 10})
     assert table["mean_rank"].isna().all()
+
+
+def test_the_probability_of_being_best_is_shared_out_among_those_that_compete(world):
+    clear = by_name(world({"a": 0.1, "b": 1.0, "c": 3.0}))["best"]
+    assert clear["a"] > 0.95
+    assert clear.sum() == pytest.approx(1)
+    frame = world({"a": 1.0, "c": 3.0})
+    twin = frame[frame["estimator"] == "a"].assign(estimator="b")
+    chance = by_name(pd.concat([frame, twin]))["best"].to_dict()
+    assert chance == pytest.approx({"a": 0.5, "b": 0.5, "c": 0.0}, abs=0.02)
+
+
+def test_the_winner_is_named_under_both_policies_for_failures(make):
+    frame = make({"a": everywhere([0.1, 0.1, None]), "b": everywhere([0.2, 0.2, 0.2])})
+    table, notes = summary(frame)
+    assert table.set_index("estimator")["mean_rank"].to_dict() == {"a": 2, "b": 1}
+    assert table.set_index("estimator")["mean_rank_if_ok"].to_dict() == {"a": 1, "b": 2}
+    (facts,) = contests(frame).to_dict("records")
+    assert list(facts) == list(CONTEST_COLUMNS)
+    assert (facts["winner"], facts["winner_if_ok"], facts["winner_changes"]) == ("b", "a", True)
+    told = "the winner depends on what a failure costs: b where it is the worst of all, a where only"
+    assert any(told in note for note in notes)
+
+
+def test_what_never_worked_is_last_under_either_policy(make):
+    table = by_name(make({"a": everywhere([None, None]), "b": everywhere([9.0, 9.0])}))
+    assert table["mean_rank_if_ok"].to_dict() == {"a": 2, "b": 1}
+
+
+def test_the_winner_stays_where_nothing_failed(world):
+    (facts,) = contests(world({"a": 0.1, "b": 1.0})).to_dict("records")
+    assert (facts["winner"], facts["winner_if_ok"], facts["winner_changes"]) == ("a", "a", False)
+
+
+def test_the_front_of_the_summary_is_of_vs_oracle_and_seconds(make):
+    parts = [
+        make({name: everywhere([error, error])}, seconds_amortised=seconds)
+        for name, error, seconds in (("oracle", 0.1, 0.01), ("a", 0.2, 1.0), ("b", 0.3, 2.0), ("c", 0.4, 0.5))
+    ]
+    assert by_name(pd.concat(parts))["on_front"].to_dict() == {"a": True, "b": False, "c": True, "oracle": False}

@@ -1,0 +1,83 @@
+"""Where the scatter of estimates comes from: noisy data, or training that ends elsewhere each time."""
+
+import numpy as np
+import pandas as pd
+
+from .error_statistics import with_interval
+from .intervals import LEAST_OF_SPREAD, Array, Interval, bias_interval, std_interval
+from .stacks import Codes, stacks
+
+TAIL_OF_SQUARES = 0.015  # variances are more skewed than errors
+CELL_OF_SEEDS = ["task", "estimator", "n_samples"]
+SOURCE_COLUMNS = {
+    "task": "canonical spec of the task",
+    "estimator": "canonical spec of the estimator",
+    "n_samples": "draws a replicate",
+    "replicates": "replicates with an estimate at every seed, on which all else rests",
+    "seeds": "seeds of the estimator",
+    "std_data": "standard deviation that the draws cause, nats",
+    **with_interval("std_data"),
+    "std_training": "standard deviation of estimates on the same draws, nats",
+    **with_interval("std_training"),
+}
+
+
+def sources(records: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a (task, estimator, n_samples) that was run with several seeds, with `SOURCE_COLUMNS`.
+
+    `records` are those of `records.current_records`. Of the estimate on replicate r with seed s, the error is a mean,
+    plus what the draws of r cause, plus what the training does: the model of random effects in one way (Searle, Casella
+    & McCulloch 1992, section 3.5), in which an interaction of both belongs to the training. Intervals are unknown below
+    ten replicates.
+    """
+    known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
+    seeds = known.groupby(CELL_OF_SEEDS)["seed"].transform("nunique")
+    taken = known.groupby([*CELL_OF_SEEDS, "replicate"])["seed"].transform("size")
+    whole = known[(seeds > 1) & (taken == seeds)].sort_values([*CELL_OF_SEEDS, "replicate", "seed"])
+    tables = [_of_seeds(whole[seeds[whole.index] == count], int(count)) for count in seeds[whole.index].unique()]
+    if not tables:
+        return pd.DataFrame(columns=list(SOURCE_COLUMNS))
+    return pd.concat(tables).sort_values(CELL_OF_SEEDS, ignore_index=True)[list(SOURCE_COLUMNS)]
+
+
+def _of_seeds(records: pd.DataFrame, seeds: int) -> pd.DataFrame:
+    """Return one row a cell of `records`, sorted by cell, replicate and seed; each has so many seeds."""
+    names = records[CELL_OF_SEEDS].drop_duplicates().reset_index(drop=True)
+    code: Codes = records.groupby(CELL_OF_SEEDS).ngroup().to_numpy(dtype=np.int64)
+    parts = []
+    for here, (errors,) in stacks(code, records["error"].to_numpy()):
+        table = errors.reshape(len(here), -1, seeds)
+        if table.shape[1] > 1:
+            parts.append(names.loc[here].reset_index(drop=True).join(pd.DataFrame(variances(table))))
+    return pd.concat(parts).assign(seeds=seeds) if parts else pd.DataFrame(columns=list(SOURCE_COLUMNS))
+
+
+def variances(errors: Array) -> dict[str, Array]:
+    """Split the variance of errors (C, R, S) of C cells, R replicates and S seeds; the interval of each root too."""
+    replicates, seeds = errors.shape[1:]
+    means, within = errors.mean(axis=2), errors.var(axis=2, ddof=1)
+    training = within.mean(axis=1)
+    whole = means.var(axis=1, ddof=1)
+    data = whole - training / seeds
+    training_low, training_high = _of_training(within)
+    whole_low, whole_high = (bound**2 for bound in std_interval(means))
+    below = np.hypot(whole - whole_low, (training_high - training) / seeds)
+    above = np.hypot(whole_high - whole, (training - training_low) / seeds)
+    squares = {
+        "std_data": data,
+        "std_data_low": data - below,
+        "std_data_high": data + above,
+        "std_training": training,
+        "std_training_low": training_low,
+        "std_training_high": training_high,
+    }
+    roots = {name: np.sqrt(np.maximum(square, 0)) for name, square in squares.items()}
+    return {"replicates": np.full(len(errors), float(replicates)), **roots}
+
+
+def _of_training(within: Array) -> Interval:
+    """Return the interval of the mean of the variances within replicates, which are skewed but independent."""
+    if within.shape[1] < LEAST_OF_SPREAD:
+        return np.full(len(within), np.nan), np.full(len(within), np.nan)
+    low, high = bias_interval(within, TAIL_OF_SQUARES)
+    return np.maximum(low, 0), high
