@@ -1,0 +1,84 @@
+"""The command ``mibench history``: from stores of several commits to a table or a picture."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mibench.errors import MibenchError
+
+from .command import PICTURES, chosen_format, read_records, select
+
+if TYPE_CHECKING:
+    from .history import History
+
+Patterns = list[str] | None
+
+
+def history(
+    stores: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[STORE]...", help="Stores, or records as CSV, pooled. Default: mibench.db.",
+                       show_default=False),
+    ] = None,
+    repository: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Git repository that orders the commits. Default: the one here.")
+    ] = None,
+    task: Annotated[
+        Patterns, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
+    ] = None,
+    estimator: Annotated[
+        Patterns, typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas.")
+    ] = None,
+    samples: Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: all.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="text, markdown, latex, csv or json. Default: as --output ends, or text.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE",
+                     help="Write to this .txt, .md, .tex, .csv or .json, or a .svg, .pdf or .png."),
+    ] = None,
+) -> None:  # fmt: skip
+    """Show how each estimator's error and seconds went from commit to commit, relative to its first.
+
+    Only the cells count that all commits of an estimator have, on the same draws; what is left out is said. Seconds are
+    compared on one host and device alone. Where `mibench compare` calls a step worse or better, it is marked. Commits
+    are in git's order where the repository knows them all, and else in that of their earliest records.
+
+    Examples: mibench history stores/*.db · mibench history stores/*.db -e 'ksg*' -o history.svg · mibench history
+    base.db head.db --repository ~/my-estimator --format json
+    """
+    picture = output is not None and format is None and output.suffix.lower() in PICTURES
+    chosen = "picture" if picture else chosen_format(format, output)
+    found = _read(stores or ["mibench.db"], repository, task, estimator, samples)
+    if output is None:
+        from .history_page import render
+
+        typer.echo(render(found, chosen), nl=False)
+    else:
+        _write(output, found, chosen)
+
+
+def _read(
+    stores: list[str], repository: Path | None, task: Patterns, estimator: Patterns, samples: str | None
+) -> "History":
+    from .history import History
+    from .shared import pool
+
+    frame = pool([read_records(store) for store in stores], stores)
+    return History.of(select(frame, task, estimator, samples), repository)
+
+
+def _write(output: Path, found: "History", chosen: str) -> None:
+    from .history_page import render
+    from .history_picture import save
+
+    try:
+        if chosen == "picture":
+            save(found, output)
+        else:
+            output.write_text(render(found, chosen), encoding="utf-8")
+    except OSError as error:
+        raise MibenchError(f"cannot write {output}: {error.strerror or error}") from None
+    typer.echo(f"wrote {output} ({chosen})", err=True)

@@ -1,0 +1,130 @@
+"""The picture of a history: error above, seconds below, one line an estimator over the commits."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mibench.errors import MibenchError
+from mibench.figure import write
+
+from .commits import printable
+from .history import History
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito 2008
+STYLES = ("-", "--")
+MARKS = {"worse": "^", "better": "v"}
+TICKS = (1, 1.5, 2, 3, 5, 7)  # of a decade
+MOST_LABELS = 40  # commits that are named; of more, every second, third, ...
+LONGEST_NAME = 60
+
+
+def save(history: History, file: Path) -> None:
+    """Write `make(history)` to a .png, .pdf or .svg; the same records give the same bytes.
+
+    Raises `MibenchError` where there are too many estimators, `OSError` where the file cannot be written.
+    """
+    write(lambda: make(history), file)
+
+
+def make(history: History) -> Figure:
+    """Return the picture of `history`, relative to the first commit of each estimator, on logarithmic scales.
+
+    Bars are the 95 % intervals over cells; a triangle upwards marks a commit at which a cell became worse, downwards
+    one at which one became better and none worse, a cross at the upper edge new failures. Seconds are left out where no
+    two commits have some of one host and device. Raises `MibenchError` for more estimators than there are kinds of
+    line.
+    """
+    from matplotlib.figure import Figure
+
+    steps = history.estimators
+    estimators = sorted(set(steps["estimator"]))
+    most = len(COLORS) * len(STYLES)
+    if len(estimators) > most:
+        raise MibenchError(f"a picture shows at most {most} estimators, got {len(estimators)}; use --estimator")
+    rows = ["error", "seconds"] if (steps.groupby("estimator")["seconds"].count() > 1).any() else ["error"]
+    number = len(history.commits)
+    figure = Figure(figsize=(min(max(4.5, 2 + 0.25 * number), 12), 0.8 + 1.9 * len(rows)), layout="constrained")
+    panels = figure.subplots(len(rows), 1, squeeze=False, sharex=True)[:, 0]
+    for ax, name in zip(panels, rows, strict=True):
+        for k, estimator in enumerate(estimators):
+            shift = 0.03 * (k - (len(estimators) - 1) / 2)  # so that no bar hides another
+            _line(ax, steps[steps["estimator"] == estimator], name, k, shift)
+        _scale(ax, steps, name)
+        ax.set_ylabel(f"{name} / first")
+    _name_commits(panels[-1], history.commits["name"].tolist())
+    _legend(figure, panels[0], estimators, steps)
+    return figure
+
+
+def _line(ax: Axes, steps: pd.DataFrame, name: str, k: int, shift: float) -> None:
+    color, style = COLORS[k % len(COLORS)], STYLES[k // len(COLORS)]
+    x, y = steps["position"].to_numpy() + shift, steps[name].to_numpy()
+    known = np.isfinite(y) & (y > 0)
+    ax.plot(x[known], y[known], color=color, ls=style, lw=1.2, marker="o", ms=2.5)
+    low, high = (steps[f"{name}_{end}"].to_numpy() for end in ("low", "high"))
+    sure = known & np.isfinite(high - low)
+    ax.vlines(x[sure], low[sure], high[sure], color=color, lw=0.8, alpha=0.6)
+    if name == "seconds":
+        return
+    for verdict, marker in MARKS.items():
+        marked = known & (steps["verdict"] == verdict).to_numpy()
+        ax.plot(x[marked], y[marked], color=color, ls="", marker=marker, ms=6.5)
+    failing = x[steps["new_failures"].fillna(0).to_numpy(dtype=float) > 0]
+    ax.plot(failing, [0.96 - 0.05 * (k % 3)] * len(failing), color=color, ls="", marker="x", ms=5,
+            transform=ax.get_xaxis_transform())  # fmt: skip
+
+
+def _scale(ax: Axes, steps: pd.DataFrame, name: str) -> None:
+    """Set a logarithmic scale that holds all points, the bars up to four times as far, and half to double at least."""
+    values = steps[name][np.isfinite(steps[name]) & (steps[name] > 0)]
+    bars = steps[[f"{name}_low", f"{name}_high"]].to_numpy().ravel()
+    lowest, highest = min(0.5, values.min()), max(2.0, values.max())
+    bars = np.clip(bars[np.isfinite(bars)], lowest / 4, highest * 4)
+    low, high = min(lowest, bars.min(initial=np.inf)) / 1.15, max(highest, bars.max(initial=0)) * 1.3
+    ax.set_yscale("log")
+    ax.set_ylim(low, high)
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    steps_of = TICKS if high / low < 12 else (1, 2, 5) if high / low < 200 else (1,)
+    every = max(len(decades) // 8, 1)
+    ticks = [float(f"{step}e{decade}") for decade in decades if decade % every == 0 for step in steps_of]
+    ax.set_yticks([tick for tick in ticks if low <= tick <= high])
+    ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    ax.minorticks_off()
+    ax.axhline(1, color="#a8a8a8", lw=0.8, zorder=0)
+
+
+def _name_commits(ax: Axes, names: list[str]) -> None:
+    every = -(-len(names) // MOST_LABELS)
+    shown = range(0, len(names), every)
+    labels = [names[place] for place in shown]
+    ax.set_xticks(list(shown), labels, rotation=90, family="monospace", parse_math=False)
+    ax.set_xlim(-0.5, len(names) - 0.5)
+    ax.set_xlabel("commit")
+
+
+def _legend(figure: Figure, ax: Axes, estimators: list[str], steps: pd.DataFrame) -> None:
+    names = [printable(name) for name in estimators]
+    labels = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names]
+    handles = [
+        ax.plot([], [], color=COLORS[k % len(COLORS)], ls=STYLES[k // len(COLORS)], marker="o", ms=2.5)[0]
+        for k in range(len(estimators))
+    ]
+    said = {verdict: (steps["verdict"] == verdict).any() for verdict in MARKS}
+    said["new failures"] = (steps["new_failures"].fillna(0) > 0).any()
+    for name, there in said.items():
+        if there:
+            marker = MARKS.get(name, "x")
+            handles += ax.plot([], [], color="#606060", ls="", marker=marker, ms=5)
+            labels.append(name)
+    room = max(int(figure.get_figwidth() * 14) // (max(map(len, labels)) + 8), 1)
+    legend = figure.legend(handles, labels, loc="outside upper center", ncols=room, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
