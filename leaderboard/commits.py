@@ -12,6 +12,7 @@ from mibench.errors import MibenchError
 DIRTY = "+dirty"
 SHORTEST = 7  # digits of a hash
 LONGEST = 40  # characters of what is no hash
+LONGEST_LISTED = 120  # characters of a name in a note
 SECONDS = 60  # that git may take
 COMMIT_COLUMNS = {
     "position": "place in the order, from 0 on",
@@ -76,7 +77,7 @@ def _places(keys: set[str], commits: set[str], repository: Path | None) -> tuple
     known = topological({each for each in hashes.values() if _is_hash(each)}, folder)
     unknown = sorted(key for key in keys if hashes.get(key) not in known)
     if unknown:
-        return {}, f"{by_date}, as {repository or 'the repository at hand'} does not know {_few(unknown)}."
+        return {}, f"{by_date}, as {repository or 'the repository at hand'} does not know {few(unknown)}."
     places = {key: 2 * known[each] + key.endswith(DIRTY) for key, each in hashes.items()}
     return places, "commits are in git's order (rev-list --topo-order), oldest first."
 
@@ -123,8 +124,9 @@ def _short(keys: list[str], commits: set[str]) -> dict[str, str]:
     return names
 
 
-def _few(names: Iterable[str], most: int = 3) -> str:
-    listed = [printable(name)[:LONGEST] for name in names]
+def few(names: Iterable[str], most: int = 3) -> str:
+    """Return the first of `names`, and how many more there are."""
+    listed = [printable(name)[:LONGEST_LISTED] for name in names]
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
 

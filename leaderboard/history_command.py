@@ -10,6 +10,8 @@ from mibench.errors import MibenchError
 from .command import PICTURES, chosen_format, read_records, select
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from .history import History
 
 Patterns = list[str] | None
@@ -47,7 +49,7 @@ def history(
     are in git's order where the repository knows them all, and else in that of their earliest records.
 
     Examples: mibench history stores/*.db · mibench history stores/*.db -e 'ksg*' -o history.svg · mibench history
-    base.db head.db --repository ~/my-estimator --format json
+    old.csv.gz mibench.db --repository ~/my-estimator --format json
     """
     picture = output is not None and format is None and output.suffix.lower() in PICTURES
     chosen = "picture" if picture else chosen_format(format, output)
@@ -66,8 +68,15 @@ def _read(
     from .history import History
     from .shared import pool
 
-    frame = pool([read_records(store) for store in stores], stores)
+    frame = pool([_records(store) for store in stores], stores)
     return History.of(select(frame, task, estimator, samples), repository)
+
+
+def _records(store: str) -> "pd.DataFrame":
+    try:
+        return read_records(store)
+    except MibenchError as error:
+        raise MibenchError(str(error) if store in str(error) else f"{store}: {error}") from None
 
 
 def _write(output: Path, found: "History", chosen: str) -> None:

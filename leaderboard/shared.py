@@ -6,6 +6,7 @@ import pandas as pd
 
 from mibench.errors import MibenchError
 
+from .commits import few
 from .records import CELL, REQUIRED, current_records
 
 DATA = [*CELL, "task_fingerprint", "replicate"]
@@ -15,9 +16,11 @@ COPY = [*DATA, "estimator_params", "estimator_source", "git_commit", "started_at
 def pool(frames: Sequence[pd.DataFrame], names: Sequence[str]) -> pd.DataFrame:
     """Return the records of several stores, which `names` names, in one frame; a record that was copied counts once."""
     for frame, name in zip(frames, names, strict=True):
-        if missing := [column for column in (*REQUIRED, "baseline") if column not in frame.columns]:
+        if missing := [column for column in REQUIRED if column not in frame.columns]:
             raise MibenchError(f"{name}: the records lack {', '.join(missing)}; give them as Store.to_frame() does")
     together = pd.concat(frames, ignore_index=True)
+    if "baseline" not in together.columns:
+        together["baseline"] = False
     return together.drop_duplicates([name for name in COPY if name in together.columns], ignore_index=True)
 
 
@@ -44,29 +47,33 @@ def shared_records(records: pd.DataFrame, names: dict[int, str], notes: list[str
     """Return the replicates, on the same data, that all commits of their estimator have."""
     everywhere = records.groupby("estimator")["position"].transform("nunique")
     keep = records.groupby(DATA)["position"].transform("nunique") == everywhere
+    shared = records[keep].reset_index(drop=True)
+    kept = set(shared[CELL].itertuples(index=False, name=None))
+    reasons: dict[tuple[str, tuple[str, ...]], list[str]] = {}
     for estimator, lost in records[~keep].groupby("estimator"):
-        own = records["estimator"] == estimator
-        places = sorted(set(records.loc[own, "position"]))
-        kept = set(records.loc[own & keep, CELL].itertuples(index=False, name=None))
-        gone = sorted(set(lost[CELL].itertuples(index=False, name=None)) - kept)
-        if gone:
-            cells = "its cells" if not kept else f"{len(gone)} of its {len(gone) + len(kept)} cells"
-            why = _why(lost, gone[0], places, names)
-            notes.append(f"{estimator}: {cells} are left out, as not all {len(places)} commits have them: {why}.")
-        if some := int(pd.MultiIndex.from_frame(lost[CELL]).isin(list(kept)).sum()) if kept else 0:
-            notes.append(f"{estimator}: {some} records are left out, as not all commits have their replicate.")
-    return records[keep].reset_index(drop=True)
+        places = sorted(set(records.loc[records["estimator"] == estimator, "position"]))
+        gone: dict[str, list[str]] = {}
+        for cell, own in lost.groupby(CELL):
+            if cell in kept:
+                gone.setdefault("some replicates of", []).append(_data_name(cell))
+            else:
+                gone.setdefault(_why(own, places, names), []).append(_data_name(cell))
+        for why, cells in gone.items():
+            reasons.setdefault((why, tuple(cells)), []).append(str(estimator))
+    for (why, told), estimators in reasons.items():
+        notes.append(f"left out, as not all commits have it: {few(estimators)}, {why} {few(told)}.")
+    return shared
 
 
-def _why(lost: pd.DataFrame, cell: tuple[object, ...], places: list[int], names: dict[int, str]) -> str:
-    """Say of a cell that is left out where it is missing, or since when its data are others."""
+def _data_name(cell: Sequence[object]) -> str:
     task, _, n, seed = cell
-    told = f"{task} · n={n}" + (f" · seed {seed}" if seed else "")
-    own = lost[(lost[CELL] == list(cell)).all(axis=1)]
+    return f"{task} · n={n}" + (f" · seed {seed}" if seed else "")
+
+
+def _why(own: pd.DataFrame, places: list[int], names: dict[int, str]) -> str:
+    """Say of a cell where it is missing, or where its data have changed."""
     absent = [names[place] for place in places if place not in set(own["position"])]
     if absent:
-        return f"{told} is not at {', '.join(absent[:3])}" + (" and others" if len(absent) > 3 else "")
-    if own["task_fingerprint"].nunique() > 1:
-        data = own.sort_values("position").drop_duplicates("task_fingerprint")
-        return f"the data of {told} have changed at {names[int(data['position'].iloc[1])]}"
-    return f"{told} has no replicate in common"
+        return f"not at {few(absent)}:"
+    data = own.sort_values("position").drop_duplicates("task_fingerprint")["position"].tolist()
+    return f"whose data changed at {few([names[place] for place in data[1:]])}:" if data[1:] else "no replicate of"
