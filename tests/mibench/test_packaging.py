@@ -8,6 +8,7 @@ import sysconfig
 import tomllib
 import venv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -84,34 +85,62 @@ def test_the_package_of_the_document_installs_passes_its_tests_and_runs(installe
     assert abs(cells["my_mi"]["bias"]) < 0.1
 
 
-def test_the_workflow_of_the_document_finds_a_change_for_the_worse(installed, tmp_path):
+@pytest.fixture
+def package(installed, tmp_path):
+    """A package with an estimator in a repository, how to plant a bias in it, and how to run the steps of a job."""
     folder, bin_folder = installed
-    (text,) = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text("utf-8"), re.DOTALL)
-    job = yaml.safe_load(text)["jobs"]["compare"]
     call(bin_folder / "mibench", "new", "estimator", "yours", cwd=tmp_path)
-    package = tmp_path / "yours"
-    (module,) = (file for file in package.rglob("*.py") if "mibench.Estimate(value, std_error" in file.read_text())
+    yours = tmp_path / "yours"
+    (module,) = (file for file in yours.rglob("*.py") if "mibench.Estimate(value, std_error" in file.read_text())
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@b"]
-    call(*git, "init", "--quiet", cwd=package)
-    call(*git, "add", "--all", cwd=package)
-    call(*git, "commit", "--quiet", "--message", "base", cwd=package)
-    base = call("git", "rev-parse", "HEAD", cwd=package).strip()
-    module.write_text(
-        module.read_text().replace("mibench.Estimate(value, std_error", "mibench.Estimate(value + 0.1, std_error")
-    )
-    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "PIP_NO_BUILD_ISOLATION": "0"}
-    environment |= {"PIP_NO_INDEX": "1", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
-    environment["RUN"] = job["env"]["RUN"].replace("core", "gaussian").replace("1000", "500")
-    steps = [step["run"] for step in job["steps"] if "run" in step]
-    try:
-        ended = [
+    call(*git, "init", "--quiet", cwd=yours)
+    call(*git, "add", "--all", cwd=yours)
+
+    def commit():
+        call(*git, "commit", "--quiet", "--all", "--message", "x", cwd=yours)
+        return call("git", "rev-parse", "HEAD", cwd=yours).strip()
+
+    def spoil():
+        good, bad = "mibench.Estimate(value, std_error", "mibench.Estimate(value + 0.1, std_error"
+        module.write_text(module.read_text().replace(good, bad))
+
+    def steps(name, replaced="", by="", **more):
+        """Run the steps of a job of docs/ci.md, on fewer tasks, and return how they ended."""
+        blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text("utf-8"), re.DOTALL)
+        (job,) = (jobs[name] for jobs in (yaml.safe_load(block)["jobs"] for block in blocks) if name in jobs)
+        environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "PIP_NO_BUILD_ISOLATION": "0"}
+        environment |= {"PIP_NO_INDEX": "1", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), **more}
+        environment["RUN"] = job["env"]["RUN"].replace("core", "gaussian").replace("1000", "500")
+        return [
             subprocess.run(
-                ["bash", "-e", "-c", step.replace("${{ github.event.pull_request.base.sha }}", base)],
-                cwd=package, env=environment, capture_output=True, text=True, check=False,
+                ["bash", "-e", "-c", step["run"].replace(replaced, by) if replaced else step["run"]],
+                cwd=yours, env=environment, capture_output=True, text=True, check=False,
             )
-            for step in steps
+            for step in job["steps"] if "run" in step
         ]  # fmt: skip
-    finally:
-        call(bin_folder / "python", "-m", "pip", "uninstall", "--yes", "yours", cwd=folder)
+
+    yield SimpleNamespace(folder=yours, commit=commit, spoil=spoil, steps=steps, summary=tmp_path / "summary.md")
+    call(bin_folder / "python", "-m", "pip", "uninstall", "--yes", "yours", cwd=folder)
+
+
+def test_the_workflow_of_the_document_finds_a_change_for_the_worse(package):
+    base = package.commit()
+    package.spoil()
+    ended = package.steps("compare", "${{ github.event.pull_request.base.sha }}", base)
     assert [done.returncode for done in ended] == [0, 0, 1], [done.stdout + done.stderr for done in ended]
-    assert "1 worse" in (tmp_path / "summary.md").read_text("utf-8")
+    assert "1 worse" in package.summary.read_text("utf-8")
+
+
+def test_the_workflow_of_the_document_shows_the_commit_of_a_change(package, installed):
+    commits = []
+    for change in (lambda: None, package.spoil):
+        change()
+        commits.append(package.commit())
+        ended = package.steps("history", GITHUB_SHA=commits[-1])
+        assert [done.returncode for done in ended] == [0, 0], [done.stdout + done.stderr for done in ended]
+    assert "1 worse" in package.summary.read_text("utf-8")
+    assert (package.folder / "history.svg").stat().st_size
+    stores = [f"stores/{commit}.db" for commit in commits]
+    found = json.loads(call(installed[1] / "mibench", "history", *stores, "--format", "json", cwd=package.folder))
+    assert [each["commit"] for each in found["commits"]] == commits
+    assert found["notes"] == ["commits are in git's order (rev-list --topo-order), oldest first."]
