@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mibench.errors import MibenchError
+from mibench.record import FAILURES
 
-from .commits import commits_of
+from .commits import commits_of, few
 from .comparison import Comparison
 from .intervals import bias_interval
 from .records import CELL
@@ -26,8 +27,8 @@ ESTIMATOR_COLUMNS = {
     "name": "the commit for short",
     "cells": "cells that all commits of the estimator have; everything below rests on these",
     "replicates": "replicates in them that all of its commits have",
-    "failed": "those without an estimate",
-    "new_failures": "those without an estimate that had one at its previous commit",
+    "failed": "those that failed",
+    "new_failures": "those that failed or were declined and had an estimate at its previous commit",
     "error": "geometric mean over cells of RMSE / RMSE at its first commit, on replicates with an estimate at both",
     "error_low": "lower end of its 95 % interval (Student's t of the logarithms over cells); NaN with one cell",
     "error_high": "upper end of it",
@@ -51,6 +52,7 @@ CELL_COLUMNS = {
     "commit": "the commit",
     "replicates": "replicates that all commits of the estimator have",
     "ok": "those with an estimate",
+    "failed": "those that failed; the others were declined",
     "rmse": "root mean square error of these, nats",
     "rmse_low": "lower end of its 95 % interval, nats",
     "rmse_high": "upper end of it, nats",
@@ -59,7 +61,7 @@ CELL_COLUMNS = {
     "change": "mean difference of absolute errors from the previous commit, nats",
     "change_low": "lower end of its 95 % interval, nats",
     "change_high": "upper end of it, nats",
-    "new_failures": "replicates without an estimate that had one at the previous commit",
+    "new_failures": "replicates that failed or were declined and had an estimate at the previous commit",
     "reason": "first message of a new failure",
     "seconds_median": "median seconds an estimate, amortised over the batch",
     "seconds": "median seconds / median seconds at the first commit, of one host and device",
@@ -111,6 +113,7 @@ def _cells(shared: pd.DataFrame) -> pd.DataFrame:
     keys = [*CELL, "position"]
     parts = [cell_statistics(part).assign(position=place) for place, part in shared.groupby("position")]
     table = pd.concat(parts, ignore_index=True).rename(columns={"seconds": "seconds_median"}).drop(columns="reason")
+    table["failed"] = table[[f"n_{status}" for status in FAILURES]].sum(axis=1)
     pairs = _with_first(shared)
     both = pairs[(pairs["status"] == "ok") & (pairs["status_first"] == "ok")]
     squares = both[["error", "error_first"]].pow(2).groupby([both[key] for key in keys]).mean().pow(0.5)
@@ -154,9 +157,7 @@ def _verdicts(shared: pd.DataFrame) -> pd.DataFrame:
 
 def _estimators(cells: pd.DataFrame) -> pd.DataFrame:
     """Return one row an estimator at a commit, but for the name of the commit."""
-    grouped = cells.assign(
-        failed=cells["replicates"] - cells["ok"], **{each: cells["verdict"] == each for each in VERDICTS}
-    ).groupby(STEP)
+    grouped = cells.assign(**{each: cells["verdict"] == each for each in VERDICTS}).groupby(STEP)
     table = grouped[["replicates", "failed", "worse", "better"]].sum().assign(cells=grouped.size())
     table["new_failures"] = grouped["new_failures"].sum(min_count=1)
     table["verdict"] = np.select([grouped[each].any() for each in VERDICTS], VERDICTS, "")
@@ -177,7 +178,7 @@ def _geometric_means(cells: pd.DataFrame, name: str) -> pd.DataFrame:
 def _errors_left_out(estimators: pd.DataFrame, names: dict[int, str]) -> Iterator[str]:
     fewer = estimators[estimators["error_cells"] < estimators["cells"]]
     for estimator, rows in fewer.groupby("estimator"):
-        at = ", ".join(f"{n} at {names[place]}" for n, place in zip(rows["error_cells"], rows["position"], strict=True))
+        at = few([f"{n} at {names[at]}" for n, at in zip(rows["error_cells"], rows["position"], strict=True)])
         yield (
             f"{estimator}: of its {rows['cells'].iloc[0]} cells the error rests on {at}; the others have no estimate"
             " there, or none, or no error, at its first commit."
@@ -187,5 +188,5 @@ def _errors_left_out(estimators: pd.DataFrame, names: dict[int, str]) -> Iterato
 def _seconds_left_out(shared: pd.DataFrame, names: dict[int, str]) -> Iterator[str]:
     pairs = _with_first(shared)
     for estimator, rows in pairs[~_one_place(pairs)].groupby("estimator"):
-        at = ", ".join(names[place] for place in sorted(set(rows["position"])))
+        at = few([names[place] for place in sorted(set(rows["position"]))])
         yield f"{estimator}: seconds of another host or device than at its first commit are left out: {at}."

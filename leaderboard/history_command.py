@@ -44,9 +44,10 @@ def history(
 ) -> None:  # fmt: skip
     """Show how each estimator's error and seconds went from commit to commit, relative to its first.
 
-    Only the cells count that all commits of an estimator have, on the same draws; what is left out is said. Seconds are
-    compared on one host and device alone. Where `mibench compare` calls a step worse or better, it is marked. Commits
-    are in git's order where the repository knows them all, and else in that of their earliest records.
+    Stores, mibench.db by default, and records in CSV are pooled. Only the cells count that all commits of an estimator
+    have, on the same draws; what is left out is said. Seconds are compared on one host and device alone. Where `mibench
+    compare` calls a step worse or better, it is marked. Commits are in git's order where the repository knows them all,
+    and else in that of their earliest records.
 
     Examples: mibench history stores/*.db · mibench history stores/*.db -e 'ksg*' -o history.svg · mibench history
     old.csv.gz mibench.db --repository ~/my-estimator --format json

@@ -14,9 +14,9 @@ from .tables import to_latex, to_markdown, to_text
 
 SCHEMA = 1
 LEGEND = (
-    "error: geometric mean over cells of RMSE / RMSE at the first commit, on the same replicates; seconds: the same of"
-    " seconds, on one host and device; intervals at 95 %, over cells. change: from the commit before, as `mibench"
-    " compare` judges its cells. failed: replicates without an estimate; new: that had one at the commit before."
+    "error: geometric mean over cells (in brackets: of how many, where not all) of RMSE / RMSE at the first commit, on"
+    " the same replicates; seconds: the same of seconds, on one host and device; intervals at 95 %, over cells. change:"
+    " from the commit before, as `mibench compare` judges its cells. new: failures that had an estimate before."
 )
 
 
@@ -56,7 +56,9 @@ def _row(step: "pd.Series[Any]", dates: dict[Any, str]) -> list[str]:
 
 
 def _ratio(step: "pd.Series[Any]", name: str) -> str:
-    return with_interval(step[name], step[f"{name}_low"], step[f"{name}_high"])
+    text = with_interval(step[name], step[f"{name}_low"], step[f"{name}_high"])
+    number = step[f"{name}_cells"]
+    return f"{text} ({number} of {step['cells']})" if 0 < number < step["cells"] else text
 
 
 def _change(step: "pd.Series[Any]") -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito 2008
 STYLES = ("-", "--")
-MARKS = {"worse": "^", "better": "v"}
+MARKS = {"worse": "^", "better": "v", "new failures": "x", "fewer cells": "o"}
 TICKS = (1, 1.5, 2, 3, 5, 7)  # of a decade
 MOST_LABELS = 40  # commits that are named; of more, every second, third, ...
 LONGEST_NAME = 60
@@ -38,9 +38,9 @@ def make(history: History) -> Figure:
     """Return the picture of `history`, relative to the first commit of each estimator, on logarithmic scales.
 
     Bars are the 95 % intervals over cells; a triangle upwards marks a commit at which a cell became worse, downwards
-    one at which one became better and none worse, a cross at the upper edge new failures. Seconds are left out where no
-    two commits have some of one host and device. Raises `MibenchError` for more estimators than there are kinds of
-    line.
+    one at which one became better and none worse, a cross at the upper edge new failures; an open circle rests on
+    fewer cells than the others. Seconds are left out where no two commits have some of one host and device. Raises
+    `MibenchError` for more estimators than there are kinds of line.
     """
     from matplotlib.figure import Figure
 
@@ -60,7 +60,7 @@ def make(history: History) -> Figure:
         _scale(ax, steps, name)
         ax.set_ylabel(f"{name} / first")
     _name_commits(panels[-1], history.commits["name"].tolist())
-    _legend(figure, panels[0], estimators, steps)
+    _legend(figure, panels[0], estimators, steps, rows)
     return figure
 
 
@@ -69,14 +69,16 @@ def _line(ax: Axes, steps: pd.DataFrame, name: str, k: int, shift: float) -> Non
     x, y = steps["position"].to_numpy() + shift, steps[name].to_numpy()
     known = np.isfinite(y) & (y > 0)
     ax.plot(x[known], y[known], color=color, ls=style, lw=1.2, marker="o", ms=2.5)
+    fewer = known & (steps[f"{name}_cells"] < steps["cells"]).to_numpy()
+    ax.plot(x[fewer], y[fewer], color=color, ls="", marker=MARKS["fewer cells"], ms=4, mfc="white")
     low, high = (steps[f"{name}_{end}"].to_numpy() for end in ("low", "high"))
     sure = known & np.isfinite(high - low)
     ax.vlines(x[sure], low[sure], high[sure], color=color, lw=0.8, alpha=0.6)
     if name == "seconds":
         return
-    for verdict, marker in MARKS.items():
+    for verdict in ("worse", "better"):
         marked = known & (steps["verdict"] == verdict).to_numpy()
-        ax.plot(x[marked], y[marked], color=color, ls="", marker=marker, ms=6.5)
+        ax.plot(x[marked], y[marked], color=color, ls="", marker=MARKS[verdict], ms=6.5)
     failing = x[steps["new_failures"].fillna(0).to_numpy(dtype=float) > 0]
     ax.plot(failing, [0.96 - 0.05 * (k % 3)] * len(failing), color=color, ls="", marker="x", ms=5,
             transform=ax.get_xaxis_transform())  # fmt: skip
@@ -110,20 +112,21 @@ def _name_commits(ax: Axes, names: list[str]) -> None:
     ax.set_xlabel("commit")
 
 
-def _legend(figure: Figure, ax: Axes, estimators: list[str], steps: pd.DataFrame) -> None:
+def _legend(figure: Figure, ax: Axes, estimators: list[str], steps: pd.DataFrame, rows: list[str]) -> None:
     names = [printable(name) for name in estimators]
     labels = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names]
     handles = [
         ax.plot([], [], color=COLORS[k % len(COLORS)], ls=STYLES[k // len(COLORS)], marker="o", ms=2.5)[0]
         for k in range(len(estimators))
     ]
-    said = {verdict: (steps["verdict"] == verdict).any() for verdict in MARKS}
-    said["new failures"] = (steps["new_failures"].fillna(0) > 0).any()
-    for name, there in said.items():
-        if there:
-            marker = MARKS.get(name, "x")
-            handles += ax.plot([], [], color="#606060", ls="", marker=marker, ms=5)
-            labels.append(name)
+    there = {verdict: bool((steps["verdict"] == verdict).any()) for verdict in ("worse", "better")}
+    there["new failures"] = bool((steps["new_failures"].fillna(0) > 0).any())
+    there["fewer cells"] = any((steps[f"{name}_cells"].between(1, steps["cells"] - 1)).any() for name in rows)
+    for said in (said for said, drawn in there.items() if drawn):
+        handles += ax.plot(
+            [], [], color="#606060", ls="", marker=MARKS[said], ms=5, mfc="none" if said == "fewer cells" else None
+        )
+        labels.append(said)
     room = max(int(figure.get_figwidth() * 14) // (max(map(len, labels)) + 8), 1)
     legend = figure.legend(handles, labels, loc="outside upper center", ncols=room, frameon=False)
     for text in legend.get_texts():

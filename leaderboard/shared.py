@@ -44,7 +44,7 @@ def of_each_commit(frame: pd.DataFrame, names: dict[int, str], notes: list[str])
 
 
 def shared_records(records: pd.DataFrame, names: dict[int, str], notes: list[str]) -> pd.DataFrame:
-    """Return the replicates, on the same data, that all commits of their estimator have."""
+    """Return the replicates, on the same data, that all commits of their estimator have, of cells with an estimate."""
     everywhere = records.groupby("estimator")["position"].transform("nunique")
     keep = records.groupby(DATA)["position"].transform("nunique") == everywhere
     shared = records[keep].reset_index(drop=True)
@@ -62,7 +62,17 @@ def shared_records(records: pd.DataFrame, names: dict[int, str], notes: list[str
             reasons.setdefault((why, tuple(cells)), []).append(str(estimator))
     for (why, told), estimators in reasons.items():
         notes.append(f"left out, as not all commits have it: {few(estimators)}, {why} {few(told)}.")
-    return shared
+    return _answered(shared, notes)
+
+
+def _answered(shared: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """Return the records of cells that have an estimate at one commit or more."""
+    some = (shared["status"] == "ok").groupby([shared[name] for name in CELL]).transform("any").astype(bool)
+    silent = shared.loc[~some, CELL].drop_duplicates()
+    for estimator, cells in silent.groupby("estimator"):
+        told = few([_data_name(cell) for cell in cells[CELL].itertuples(index=False, name=None)])
+        notes.append(f"left out, as no commit has an estimate: {estimator}, {told}.")
+    return shared[some].reset_index(drop=True)
 
 
 def _data_name(cell: Sequence[object]) -> str:

@@ -148,7 +148,23 @@ def test_a_cell_that_has_no_estimate_is_told_and_no_estimate_at_all_is_no_error(
     assert table["verdict"].tolist() == ["", "worse", "worse", ""]
     names = history.commits["name"]
     assert any(f"of its 4 cells the error rests on 3 at {names[1]}, 0 at {names[2]}" in note for note in history.notes)
-    assert draw(history).axes
+    assert "1.00 (3 of 4)" in render(history, "text")
+    figure = draw(history)
+    (fewer,) = [
+        line for line in figure.axes[0].lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())
+    ]
+    assert np.allclose(fewer.get_data(), [[1], [1]])
+    assert "fewer cells" in [text.get_text() for text in figure.legends[0].texts]
+
+
+def test_a_cell_without_an_estimate_at_any_commit_is_told_and_what_is_declined_is_no_failure(at):
+    frames = [at(n) for n in (1, 2)]
+    for frame in frames:
+        frame.loc[frame["task"] == TASKS[0], ["status", "estimate"]] = ["skipped", None]
+    frames[0].loc[3 * 10, ["status", "estimate"]] = ["skipped", None]
+    history = of(*frames)
+    assert steps(history)[["cells", "error_cells", "failed"]].to_numpy().tolist() == [[3, 3, 0]] * 2
+    assert f"left out, as no commit has an estimate: ksg, {TASKS[0]} · n=1000." in history.notes
 
 
 def test_an_exact_first_commit_has_no_relative_error(at):
@@ -321,7 +337,7 @@ def test_the_picture_shows_what_the_table_says(at):
     assert np.allclose(lines["o"], [[0, 1, 2, 3], [1, 1, 2, 0.2]])
     assert np.allclose(lines["^"], [[2], [2]])
     assert np.allclose(lines["v"], [[3], [0.2]])
-    (seconds,) = [line for line in below.lines if line.get_marker() == "o"]
+    (seconds,) = [line for line in below.lines if line.get_marker() == "o" and len(line.get_xdata())]
     assert np.allclose(seconds.get_data(), [[0, 1, 2, 3], [1, 1, 1.5, 1]])
     assert above.get_yscale() == below.get_yscale() == "log"
     assert [text.get_text() for text in below.get_xticklabels()] == history.commits["name"].tolist()
