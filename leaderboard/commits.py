@@ -18,7 +18,7 @@ COMMIT_COLUMNS = {
     "position": "place in the order, from 0 on",
     "commit": "as the records give it; empty where they give none",
     "name": "the shortest name that tells it apart; without a commit, mibench's version and the hash of the code",
-    "started_at": "start of the earliest of its records, UTC",
+    "started_at": "start of the earliest of its records, UTC; empty where none says it",
 }
 
 
@@ -31,7 +31,8 @@ def commits_of(frame: pd.DataFrame, repository: Path | None = None) -> tuple[pd.
     `MibenchError` where `repository` is given and is none.
     """
     commit = _texts(frame, "git_commit")
-    unnamed = "mibench " + _texts(frame, "mibench_version") + ", code " + _texts(frame, "estimator_source")
+    version, code = _texts(frame, "mibench_version"), _texts(frame, "estimator_source")
+    unnamed = ("mibench " + version + ", code " + code).where((version != "") | (code != ""), "unknown")
     key = commit.where(commit != "", unnamed)
     started = pd.to_datetime(_texts(frame, "started_at"), utc=True, format="ISO8601", errors="coerce")
     first = started.groupby(key).min()
@@ -42,7 +43,7 @@ def commits_of(frame: pd.DataFrame, repository: Path | None = None) -> tuple[pd.
         "position": range(len(order)),
         "commit": [each if each in set(commit) else "" for each in order],
         "name": [names[each] for each in order],
-        "started_at": [None if pd.isna(first[each]) else first[each].isoformat() for each in order],
+        "started_at": ["" if pd.isna(first[each]) else first[each].isoformat() for each in order],
     }
     notes = [note] if len(order) > 1 else []
     return pd.DataFrame(columns), key.map({each: i for i, each in enumerate(order)}), notes + _caveats(order, commit)

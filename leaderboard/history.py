@@ -96,7 +96,8 @@ class History:
         records = of_each_commit(frame.assign(position=position), names, notes)
         shared = shared_records(records, names, notes)
         if shared.empty:
-            raise MibenchError("; ".join(("there is nothing to compare over commits", *notes)))
+            remedy = "there is nothing to compare over commits; run the same tasks, n and replicates at each."
+            raise MibenchError(" ".join((remedy, *notes)))
         if len(commits) == 1:
             notes.append("there is one commit only; run another one into a store of its own, and give both stores.")
         cells = _cells(shared)

@@ -26,7 +26,7 @@ def render(history: History, format: str) -> str:
         return to_csv(history.cells)
     if format == "json":
         return _to_json(history)
-    dates = {place: (start or "")[:10] for place, start in history.commits["started_at"].items()}
+    dates = {place: start[:10] for place, start in history.commits["started_at"].items()}
     sections = [_section(history, str(name), steps, dates) for name, steps in history.estimators.groupby("estimator")]
     page = Page([], sections, [printable(note) for note in history.notes], LEGEND)
     return {"text": to_text, "markdown": to_markdown, "latex": to_latex}[format](page)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from .history import History
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")  # Okabe and Ito 2008
 STYLES = ("-", "--")
@@ -50,8 +51,12 @@ def make(history: History) -> Figure:
     if len(estimators) > most:
         raise MibenchError(f"a picture shows at most {most} estimators, got {len(estimators)}; use --estimator")
     rows = ["error", "seconds"] if (steps.groupby("estimator")["seconds"].count() > 1).any() else ["error"]
-    number = len(history.commits)
-    figure = Figure(figsize=(min(max(4.5, 2 + 0.25 * number), 12), 0.8 + 1.9 * len(rows)), layout="constrained")
+    names = history.commits["name"].tolist()
+    width = min(max(4.5, 2 + 0.25 * len(names)), 12)
+    labels = [*map(_label, estimators), *_said(steps, rows)]
+    columns = max(int(width * 12) // (max(map(len, labels)) + 8), 1)
+    margins = 0.6 + 0.18 * -(-len(labels) // columns) + 0.07 * max(map(len, names))
+    figure = Figure(figsize=(width, margins + 1.8 * len(rows)), layout="constrained")
     panels = figure.subplots(len(rows), 1, squeeze=False, sharex=True)[:, 0]
     for ax, name in zip(panels, rows, strict=True):
         for k, estimator in enumerate(estimators):
@@ -59,16 +64,20 @@ def make(history: History) -> Figure:
             _line(ax, steps[steps["estimator"] == estimator], name, k, shift)
         _scale(ax, steps, name)
         ax.set_ylabel(f"{name} / first")
-    _name_commits(panels[-1], history.commits["name"].tolist())
-    _legend(figure, panels[0], estimators, steps, rows)
+    _name_commits(panels[-1], names)
+    figure.align_ylabels()
+    legend = figure.legend(_handles(panels[0], labels, len(estimators)), labels, loc="outside upper center",
+                           ncols=columns, frameon=False)  # fmt: skip
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 
 def _line(ax: Axes, steps: pd.DataFrame, name: str, k: int, shift: float) -> None:
-    color, style = COLORS[k % len(COLORS)], STYLES[k // len(COLORS)]
+    color = COLORS[k % len(COLORS)]
     x, y = steps["position"].to_numpy() + shift, steps[name].to_numpy()
     known = np.isfinite(y) & (y > 0)
-    ax.plot(x[known], y[known], color=color, ls=style, lw=1.2, marker="o", ms=2.5)
+    ax.plot(x[known], y[known], **_key(k))
     fewer = known & (steps[f"{name}_cells"] < steps["cells"]).to_numpy()
     ax.plot(x[fewer], y[fewer], color=color, ls="", marker=MARKS["fewer cells"], ms=4, mfc="white")
     low, high = (steps[f"{name}_{end}"].to_numpy() for end in ("low", "high"))
@@ -112,22 +121,26 @@ def _name_commits(ax: Axes, names: list[str]) -> None:
     ax.set_xlabel("commit")
 
 
-def _legend(figure: Figure, ax: Axes, estimators: list[str], steps: pd.DataFrame, rows: list[str]) -> None:
-    names = [printable(name) for name in estimators]
-    labels = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…" for name in names]
-    handles = [
-        ax.plot([], [], color=COLORS[k % len(COLORS)], ls=STYLES[k // len(COLORS)], marker="o", ms=2.5)[0]
-        for k in range(len(estimators))
-    ]
+def _label(estimator: str) -> str:
+    name = printable(estimator)
+    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+
+
+def _said(steps: pd.DataFrame, rows: list[str]) -> list[str]:
+    """Return the marks that are drawn."""
     there = {verdict: bool((steps["verdict"] == verdict).any()) for verdict in ("worse", "better")}
     there["new failures"] = bool((steps["new_failures"].fillna(0) > 0).any())
     there["fewer cells"] = any((steps[f"{name}_cells"].between(1, steps["cells"] - 1)).any() for name in rows)
-    for said in (said for said, drawn in there.items() if drawn):
-        handles += ax.plot(
-            [], [], color="#606060", ls="", marker=MARKS[said], ms=5, mfc="none" if said == "fewer cells" else None
-        )
-        labels.append(said)
-    room = max(int(figure.get_figwidth() * 14) // (max(map(len, labels)) + 8), 1)
-    legend = figure.legend(handles, labels, loc="outside upper center", ncols=room, frameon=False)
-    for text in legend.get_texts():
-        text.set_parse_math(False)
+    return [mark for mark, drawn in there.items() if drawn]
+
+
+def _handles(ax: Axes, labels: list[str], estimators: int) -> list[Line2D]:
+    lines = [_key(k) for k in range(estimators)]
+    marks = [{"color": "#606060", "ls": "", "marker": MARKS[mark], "ms": 5} for mark in labels[estimators:]]
+    hollow = [{"mfc": "none"} if mark == "fewer cells" else {} for mark in labels[estimators:]]
+    drawn = [*lines, *(mark | more for mark, more in zip(marks, hollow, strict=True))]
+    return [ax.plot([], [], **options)[0] for options in drawn]
+
+
+def _key(k: int) -> dict[str, Any]:
+    return {"color": COLORS[k % len(COLORS)], "ls": STYLES[k // len(COLORS)], "lw": 1.2, "marker": "o", "ms": 2.5}

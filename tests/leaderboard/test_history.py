@@ -220,7 +220,8 @@ def test_baselines_are_left_out(at):
 
 def test_no_cell_in_common_is_an_error(at):
     with pytest.raises(
-        MibenchError, match=r"nothing to compare over commits; .*left out, as not all commits have it: ksg, not at"
+        MibenchError,
+        match=r"nothing to compare over commits; run the same tasks.* left out, .*: ksg, not at",
     ):
         of(at(1, tasks=TASKS[:2]), at(2, tasks=TASKS[2:]))
 
@@ -245,6 +246,17 @@ def test_records_without_a_commit_are_told_apart_by_version_and_code(at):
     assert history.commits["commit"].tolist() == ["", ""]
     assert steps(history)["error"].tolist() == pytest.approx([1, 2])
     assert any("without a commit are told apart" in note for note in history.notes)
+
+
+def test_commits_without_a_date_come_last_and_records_may_lack_columns(at):
+    frames = [at(3), at(2, started_at="the 32nd"), at(1, started_at=None)]
+    bare = at(1)[["task", "mi_true", "estimator", "n_samples", "replicate", "seed", "status", "estimate"]]
+    history = of(*(frame.assign(task_fingerprint=None) for frame in (*frames, bare)))
+    assert history.commits["commit"].tolist() == [commit(3), commit(1), commit(2), ""]
+    assert history.commits["name"].tolist()[-1] == "unknown"
+    assert history.commits["started_at"].tolist()[1:] == [""] * 3
+    assert steps(history)["seconds"].tolist() == pytest.approx([1, 1, 1, math.nan], nan_ok=True)
+    assert re.search(r"unknown +– +1\.00", render(history, "text"))
 
 
 def test_names_are_as_short_as_tells_them_apart(at):
@@ -299,13 +311,13 @@ def test_a_repository_that_is_none_is_an_error(at, tmp_path):
         of(at(1), repository=tmp_path)
 
 
-HOSTILE = ["a|b`c`", "$x^{2", "<script>&amp;", "new\nline\x07\x1b[31m", "x" * 300]
+HOSTILE = ["a|b`c`", "$x^{2$", "<script>&amp;", "new\nline\x07\x1b[31m", "x" * 300]
 
 
 @pytest.fixture
 def hostile(at):
     frames = [
-        at(n, estimators=HOSTILE, git_commit=each, scale=n) for n, each in enumerate(("$\\frac{", "<b>|`\n"), start=1)
+        at(n, estimators=HOSTILE, git_commit=each, scale=n) for n, each in enumerate(("$\\frac{$", "<b>|`\n"), start=1)
     ]
     frames[1].loc[3, ["status", "estimate", "message"]] = ["error", None, "<i>|\x1b[31m`"]
     return of(*frames)
