@@ -16,6 +16,7 @@ from .comparison import Comparison
 from .intervals import bias_interval
 from .records import CELL
 from .shared import DATA, of_each_commit, shared_records
+from .stacks import Codes, stacks
 from .statistics import cell_statistics
 
 EXACT = 1e-9  # nats; an RMSE below it is rounding
@@ -30,7 +31,7 @@ ESTIMATOR_COLUMNS = {
     "failed": "those that failed",
     "new_failures": "those that failed or were declined and had an estimate at its previous commit",
     "error": "geometric mean over cells of RMSE / RMSE at its first commit, on replicates with an estimate at both",
-    "error_low": "lower end of its 95 % interval (Student's t of the logarithms over cells); NaN with one cell",
+    "error_low": "lower end of its 95 % interval (of the mean logarithm over cells); NaN below three cells",
     "error_high": "upper end of it",
     "error_cells": "cells with such a ratio",
     "verdict": "on the change from its previous commit: the first of `VERDICTS` that any cell has",
@@ -168,12 +169,18 @@ def _estimators(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _geometric_means(cells: pd.DataFrame, name: str) -> pd.DataFrame:
-    logs = cells[name].astype(float).transform(np.log).groupby([cells[key] for key in STEP])
-    mean, count = logs.mean(), logs.count()
-    low, high = bias_interval(mean, logs.std(ddof=1), count)
-    with np.errstate(over="ignore"):  # of two cells that contradict each other
-        ends = {"": np.exp(mean), "_low": np.exp(low), "_high": np.exp(high), "_cells": count}
-    return pd.DataFrame({f"{name}{end}": values for end, values in ends.items()}, index=mean.index)
+    known = cells[cells[name].astype(float) > 0].sort_values(STEP)
+    names = known[STEP].drop_duplicates().reset_index(drop=True)
+    code: Codes = known.groupby(STEP).ngroup().to_numpy(dtype=np.int64)
+    parts = [pd.DataFrame(columns=[*STEP, name, f"{name}_low", f"{name}_high", f"{name}_cells"])]
+    for here, (logs,) in stacks(code, np.log(known[name].to_numpy(dtype=float))):
+        low, high = bias_interval(logs)
+        with np.errstate(over="ignore"):  # of cells that contradict each other
+            values = {name: np.exp(logs.mean(axis=1)), f"{name}_low": np.exp(low), f"{name}_high": np.exp(high)}
+        parts.append(names.loc[here].assign(**values, **{f"{name}_cells": logs.shape[1]}))
+    table = pd.concat(parts[1:] or parts).set_index(STEP)
+    everywhere = table.reindex(pd.MultiIndex.from_frame(cells[STEP].drop_duplicates()))
+    return everywhere.fillna({f"{name}_cells": 0}).astype({f"{name}_cells": int})
 
 
 def _errors_left_out(estimators: pd.DataFrame, names: dict[int, str]) -> Iterator[str]:
