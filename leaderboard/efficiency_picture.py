@@ -82,7 +82,7 @@ def _draw(table: pd.DataFrame, signs: pd.DataFrame) -> Figure:
     ax.spines[:].set_visible(False)
     for (row, column), sign in np.ndenumerate(signs.to_numpy()):
         value = values[row, column]
-        dark = math.isnan(value) or math.log(max(value, 1.0), _MOST) < _LIGHT
+        dark = math.isnan(value) or math.log(max(float(value), 1.0), _MOST) < _LIGHT
         ax.text(column, row, sign, ha="center", va="center", fontsize=6, color="#1a1a1a" if dark else "#ffffff")
     bar = figure.colorbar(shades, ax=ax, fraction=0.025, pad=0.01)
     bar.ax.tick_params(labelsize=7)
