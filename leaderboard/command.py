@@ -1,5 +1,6 @@
 """The command ``mibench leaderboard``: from a store to a table on the screen or in a file."""
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from fnmatch import fnmatchcase
@@ -16,20 +17,21 @@ if TYPE_CHECKING:
 
 FORMAT_OF_SUFFIX = {".txt": "text", ".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 PICTURES = (".svg", ".pdf", ".png")
+SITE = "html"  # a folder of pages
 
 
 def leaderboard(
     store: Annotated[str, typer.Option(metavar="FILE|URL", help="Where the records are.")] = "mibench.db",
     format: Annotated[
-        str | None, typer.Option(help="text, markdown, latex, csv or json. Default: as --output ends, or text.")
+        str | None, typer.Option(help="text, markdown, latex, csv, json or html. Default: as --output ends, or text.")
     ] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--output",
             "-o",
-            metavar="FILE",
-            help="Write to this .txt, .md, .tex, .csv or .json, or a .svg, .pdf or .png.",
+            metavar="FILE|FOLDER/",
+            help="Write to this .txt, .md, .tex, .csv or .json, a .svg, .pdf or .png, or HTML pages to a folder.",
         ),
     ] = None,
     task: Annotated[
@@ -46,24 +48,41 @@ def leaderboard(
     A picture, .svg, .pdf or .png, shows estimated against true MI.
 
     Examples: mibench leaderboard -t 'gaussian*' -e 'ksg*,mine' · mibench leaderboard --samples 1000 -o results.tex ·
-    mibench leaderboard -t 'blobs*' -o estimates.pdf
+    mibench leaderboard -t 'blobs*' -o estimates.pdf · mibench leaderboard -o site/
     """
-    if output is not None and format is None and output.suffix.lower() in PICTURES:
+    path = None if output is None else Path(output)
+    if path is not None and format is None and path.suffix.lower() in PICTURES and not names_folder(output):
         frame = read_records(store, task, estimator, samples)
         from .picture import save
 
-        _written(output, "picture", lambda: save(frame, output))
+        _written(path, "picture", lambda: save(frame, path))
         return
-    chosen = chosen_format(format, output)
+    chosen = SITE if format is None and names_folder(output) else chosen_format(format, path)
+    if chosen == SITE and path is None:
+        raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
     frame = read_records(store, task, estimator, samples)
 
     from .board import Leaderboard
 
-    text = Leaderboard.from_records(frame).render(chosen)
-    if output is None:
+    board = Leaderboard.from_records(frame)
+    if path is not None and chosen == SITE:
+        from .site import write_site
+
+        _written(path / "index.html", SITE, lambda: write_site(board, frame, path))
+        return
+    text = board.render(chosen)
+    if path is None:
         typer.echo(text, nl=False)
         return
-    _written(output, chosen, lambda: output.write_text(text, encoding="utf-8"))
+    _written(path, chosen, lambda: path.write_text(text, encoding="utf-8"))
+
+
+def names_folder(output: str | None) -> bool:
+    """Return whether `output` is a folder, or is written as one."""
+    if output is None:
+        return False
+    separators = tuple(each for each in (os.sep, os.altsep) if each)
+    return output.endswith(separators) or Path(output).is_dir()
 
 
 def _written(output: Path, kind: str, write: Callable[[], object]) -> None:
@@ -77,7 +96,7 @@ def _written(output: Path, kind: str, write: Callable[[], object]) -> None:
 
 def chosen_format(format: str | None, output: Path | None) -> str:
     """Return the format that is asked for, or that the suffix of `output` names; `MibenchError` where it is unknown."""
-    accepted = list(FORMAT_OF_SUFFIX.values())
+    accepted = [*FORMAT_OF_SUFFIX.values(), SITE]
     if format:
         if format not in accepted:
             raise MibenchError(f"unknown format {format!r}; use {', '.join(accepted)}")
@@ -87,7 +106,8 @@ def chosen_format(format: str | None, output: Path | None) -> str:
     if output.suffix.lower() not in FORMAT_OF_SUFFIX:
         suffixes = " ".join((*FORMAT_OF_SUFFIX, *PICTURES))
         raise MibenchError(
-            f"cannot tell the format from {output.name!r}; give --format, or end it in one of {suffixes}"
+            f"cannot tell the format from {output.name!r}; give --format, or end it in one of {suffixes}, "
+            "or in / for a folder of HTML pages"
         )
     return FORMAT_OF_SUFFIX[output.suffix.lower()]
 

@@ -1,0 +1,88 @@
+"""The page of a task: its law and truth, a picture, and the errors of every estimator on it."""
+
+from typing import Any
+
+import pandas as pd
+
+from mibench.errors import SpecError
+from mibench.spec import parse
+
+from . import columns as c
+from . import figures
+from .contents import Contents, plot
+from .facts import Facts, draw_picture
+from .frames import family_of, in_order
+from .names import slug
+from .render import page
+
+ROOT = "../"
+
+
+def write_all(contents: Contents) -> None:
+    """Write the page and the picture of every task."""
+    families: dict[str, list[str]] = {}
+    for name in contents.tasks:
+        families.setdefault(family_of(name), []).append(name)
+    groups = contents.groups("task")
+    for name in contents.tasks:
+        relatives = families[family_of(name)]
+        _write(contents, name, groups[name], [each for each in relatives if each != name])
+
+
+def _write(contents: Contents, name: str, cells: pd.DataFrame, relatives: list[str]) -> None:
+    facts = contents.task_facts[name]
+    identity = slug(name)
+    file = contents.folder / "pictures" / f"{identity}.png"
+    file.parent.mkdir(exist_ok=True)
+    why_not = draw_picture(facts, file)
+    columns = [c.name("estimator"), *c.SETTING, *([c.SEED] if contents.several_seeds else []), *c.ERRORS]
+    table = contents.table(f"Errors of every estimator on {name}", in_order(cells), columns, ROOT)
+    truth = float(cells["mi_true"].iloc[-1])
+    text = page(
+        "task.html",
+        root=ROOT,
+        title=name,
+        name=name,
+        facts=facts,
+        truth=truth,
+        truth_differs=facts.known and abs(facts.known["mutual_information"] - truth) > 1e-9 * max(1.0, abs(truth)),
+        parameters=_parameters(name, facts),
+        fingerprint=str(cells["task_fingerprint"].iloc[-1]),
+        picture=None if why_not else f"pictures/{identity}.png",
+        why_not=why_not,
+        table=table,
+        by_size=plot("by-size", f"RMSE of every estimator on {name} against n, with 95 % intervals.",
+                     figures.errors_by_size(_of_one_seed(cells), "estimator", contents.style), table.identity),
+        by_truth=_by_truth(contents, name, relatives, table.identity),
+        more=list(contents.optional_tables("task", name, ROOT)),
+        relatives=relatives,
+        family=family_of(name),
+        links=contents.links(ROOT),
+    )  # fmt: skip
+    contents.page(f"tasks/{identity}.html", text)
+
+
+def _of_one_seed(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells of the seed that has most; a line through several seeds would jump."""
+    of_the_seed: pd.DataFrame = cells[cells["seed"] == cells["seed"].value_counts().index[0]]
+    return of_the_seed
+
+
+def _by_truth(contents: Contents, name: str, relatives: list[str], table: str) -> dict[str, Any] | None:
+    """Draw the bias over the family of a task against the MI, at the largest n."""
+    if not relatives:
+        return None
+    last = contents.settings[-1]
+    cells = last.cells[last.cells["task"].isin([name, *relatives])]
+    told = f"Bias of every estimator against the true MI, tasks like {name}, {last.title}, with 95 % intervals."
+    return plot("by-truth", told, figures.errors_by_truth(cells, contents.style), table)
+
+
+def _parameters(name: str, facts: Facts) -> dict[str, str]:
+    """Return the parameters of a task: all of them where it is installed, else those that its spec gives."""
+    if facts.known:
+        return {key: str(value) for key, value in facts.get("parameters", {}).items()}
+    try:
+        return {key: str(value) for key, value in parse(name).kwargs.items()}
+    except SpecError:
+        return {}
