@@ -14,7 +14,6 @@ from mibench.errors import MibenchError
 
 from ..layout import one_line
 
-
 DPI = 140  # of a picture: twice as fine as it is shown
 
 

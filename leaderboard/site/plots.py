@@ -23,7 +23,7 @@ FEW_DECADES = 2.5
 def label(text: str, room: int = LABEL) -> str:
     """Return a text as a label that shows it as it is; newlines and control characters become spaces."""
     plain = "".join(char if char.isprintable() else " " for char in text)
-    return escape(shortened(plain, room))
+    return escape(shortened(plain, room), quote=False)  # Plotly knows no &quot;
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -70,3 +70,57 @@ def world(make):
         return make({e: {t: scale * rng.normal(size=replicates) for t in names} for e, scale in scales.items()})
 
     return build
+
+
+HOSTILE = {
+    "estimators": (
+        "<script>window.hit = 'estimator'</script>",
+        "<img src=x onerror=\"window.hit = 'image'\">",
+        "<a href=\"javascript:window.hit = 'link'\">press</a> <b>bold</b> %{x} $x^2$",
+        "{{ 7 * 7 }} &lt;img src=x onerror=alert(1)&gt; \u2028 \u202e \x07",
+        "../../etc/passwd",
+    ),
+    "tasks": (
+        "gaussian(d=1, mi=1)",
+        "gaussian(d=1, mi=2)",
+        "\" onmouseover=\"window.hit = 'task'\" x=\"",
+        "</title></script><script>window.hit = 'title'</script>",
+        "ring('a, b', w=2)",
+    ),
+    "message": "</script><script>window.hit = 'message'</script><!-- &amp; \" onload=\"x",
+}
+
+
+@pytest.fixture(scope="session")
+def hostile():
+    """Records of tasks and estimators whose names are an attack on a page, two of tasks that exist among them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name in (*HOSTILE["estimators"], "ksg", "oracle"):
+        for place, task in enumerate(HOSTILE["tasks"]):
+            for n in (100, 1000):
+                for replicate, error in enumerate(rng.normal(size=4) / n**0.5 * (1 if name == "oracle" else 3)):
+                    rows.append(record(task, name, error, mi=1.0 + place, replicate=replicate, n_samples=n))
+    frame = pd.DataFrame(rows)
+    frame["library_versions"] = json.dumps({"python": HOSTILE["message"]})
+    first, second = HOSTILE["estimators"][:2]
+    failed = (frame["estimator"] == first) & (frame["task"] == HOSTILE["tasks"][2])
+    frame.loc[failed, ["status", "estimate", "message"]] = ["error", None, HOSTILE["message"]]
+    declined = (frame["estimator"] == second) & (frame["task"] == HOSTILE["tasks"][3])
+    frame.loc[declined, ["status", "estimate", "message"]] = ["skipped", None, "needs <i>more</i>"]
+    partial = (frame["estimator"] == "ksg") & (frame["replicate"] == 0) & (frame["n_samples"] == 100)
+    frame.loc[partial, ["status", "estimate"]] = ["timeout", None]
+    not_run = (frame["estimator"] == "ksg") & (frame["task"] == HOSTILE["tasks"][4])
+    frame.loc[frame["task"] == HOSTILE["tasks"][1], "mi_true"] = 2.0
+    return frame[~not_run].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def site(hostile, tmp_path_factory):
+    """The pages of `hostile`."""
+    from mibench.leaderboard import build
+    from mibench.leaderboard.site import write_site
+
+    folder = tmp_path_factory.mktemp("pages") / "site"
+    write_site(build(hostile), hostile, folder)
+    return folder

@@ -78,6 +78,27 @@ def test_a_picture_is_drawn_where_the_output_is_one(call, tmp_path):
         call("-t", "gaussian(d=1, mi=1)", "-o", str(tmp_path / "missing" / "out.png"))
 
 
+@pytest.mark.parametrize("words", [["--output", "{}/"], ["--format", "html", "--output", "{}"]])
+def test_a_folder_is_a_page(call, tmp_path, words):
+    folder = tmp_path / "pages"
+    result = call(*(word.format(folder) for word in words))
+    assert (folder / "index.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert " ".join(result.stderr.split()) == f"wrote {folder / 'index.html'} (html)"
+    assert result.stdout == ""
+    assert call("--output", str(folder)).exit_code == 0  # a folder that is there already needs no slash
+
+
+def test_a_page_needs_a_folder(call, tmp_path):
+    with pytest.raises(MibenchError, match="--format html writes a folder of pages; say which with --output"):
+        call("--format", "html")
+    with pytest.raises(MibenchError, match=r"'site'; give --format, or end it in one of .* or in / for a folder"):
+        call("--output", str(tmp_path / "site"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("text")
+    with pytest.raises(MibenchError, match="holds files that are no pages of mibench"):
+        call("--output", str(tmp_path / "mine"))
+
+
 def test_a_given_format_wins_over_the_suffix(call, tmp_path):
     call("--format", "json", "-o", str(tmp_path / "out.data"))
     assert json.loads((tmp_path / "out.data").read_text())["units"] == "nats"

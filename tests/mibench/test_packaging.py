@@ -61,8 +61,21 @@ def test_the_wheel_holds_every_module(installed):
     base = Path(call(bin_folder / "python", "-c", "import mibench; print(mibench.__file__)", cwd=folder).strip()).parent
     packed = {str(file.relative_to(base)) for file in base.rglob("*.py")}
     expected = {file.name for file in (ROOT / "mibench").glob("*.py")}
-    expected |= {f"{w}/{file.name}" for w in ("tasks", "estimators", "leaderboard") for file in (ROOT / w).glob("*.py")}
+    wings = ("tasks", "estimators", "leaderboard")
+    expected |= {str(file.relative_to(ROOT)) for wing in wings for file in (ROOT / wing).rglob("*.py")}
     assert packed == expected
+
+
+def test_the_wheel_holds_what_the_pages_are_made_of(installed):
+    folder, bin_folder = installed
+    base = Path(call(bin_folder / "python", "-c", "import mibench; print(mibench.__file__)", cwd=folder).strip()).parent
+    for name in ("assets", "templates"):
+        there, here = base / "leaderboard" / "site" / name, ROOT / "leaderboard" / "site" / name
+        assert {file.name for file in there.iterdir()} == {file.name for file in here.iterdir()} != set()
+    words = ["-t", "gaussian(d=1, mi=1)", "-e", "gaussian_fit", "--samples", "50", "--replicates", "2"]
+    call(bin_folder / "mibench", "run", *words, "--store", "pages.db", cwd=folder)
+    call(bin_folder / "mibench", "leaderboard", "--store", "pages.db", "--output", "pages/", cwd=folder)
+    assert (folder / "pages" / "index.html").is_file()
 
 
 def test_every_declared_dependency_is_pinned():

@@ -14,7 +14,7 @@
     const input = filter.querySelector("input");
     const found = filter.querySelector(".found");
     const total = made.rows().count();
-    filter.hidden = total < 6;
+    filter.hidden = total < 4;
     input.addEventListener("input", () => {
       made.search(input.value).draw();
       found.textContent = input.value ? `${made.rows({ search: "applied" }).count()} of ${total} rows` : "";
