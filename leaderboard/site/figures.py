@@ -11,6 +11,8 @@ from ..rounding import compact, plus_minus, with_interval
 from .plots import Figure, axis, bars, by_name, figure, label, log_axis, sizes_axis, style
 
 Style = Callable[[str], dict[str, Any]]
+NEAR_ACROSS, NEAR_UP = 0.14, 0.1  # shares of the plot within which the names of two points would meet
+BEYOND = 1.15  # of the largest truth, where a plot of biases ends: a method that explodes would flatten all others
 HOVER = "%{customdata}<extra></extra>"
 
 
@@ -102,7 +104,9 @@ def errors_by_truth(cells: pd.DataFrame, style_of: Style) -> Figure | None:
         })  # fmt: skip
     if not data or cells["mi_true"].nunique() < 2:
         return None
-    y = axis("bias, nats", zeroline=True, zerolinewidth=1.5)
+    reach = BEYOND * float(cells["mi_true"].max())
+    drawn_to = {"range": [-reach, reach]} if cells["bias"].abs().max() > reach > 0 else {}
+    y = axis("bias, nats", zeroline=True, zerolinewidth=1.5, **drawn_to)
     return figure(data, axis("true MI, nats"), y, showlegend=True, height=460)
 
 
@@ -126,7 +130,7 @@ def pareto(points: pd.DataFrame) -> Figure | None:
         size = np.where(own["on_front"], 13, 9).tolist()
         data.append({
             "type": "scatter", "mode": "markers+text", "x": own["seconds"].tolist(), "y": own["efficiency"].tolist(),
-            "text": [label(name, 22) for name in own["estimator"]], "textposition": "top center", "name": "estimators",
+            "text": [label(name, 22) for name in own["estimator"]], "textposition": _sides(drawn, own), "name": "",
             "textfont": {"size": 11, "color": "@ink"}, "customdata": told, "hovertemplate": HOVER, "cliponaxis": False,
             "marker": {"color": "@second" if failed else "@accent", "size": size,
                        "symbol": "circle-open" if failed else "circle", "line": {"width": 2}},
@@ -134,6 +138,18 @@ def pareto(points: pd.DataFrame) -> Figure | None:
     x = log_axis("seconds an estimate, amortised", drawn["seconds"], range=_room(drawn["seconds"]))
     y = log_axis("RMSE / oracle", drawn["efficiency"], range=_room(drawn["efficiency"]))
     return figure(data, x, y, height=440) | {"narrow": {}}
+
+
+def _sides(drawn: pd.DataFrame, own: pd.DataFrame) -> list[str]:
+    """Return where the names of the points `own` stand: above, or below where another point is near and above."""
+    x, y = (np.log10(drawn[key].to_numpy(dtype=float)) for key in ("seconds", "efficiency"))
+    across, up = max(float(np.ptp(x)), 0.3), max(float(np.ptp(y)), 0.3)
+    sides = []
+    for row in own.to_dict("records"):
+        right, above = (x - math.log10(row["seconds"])) / across, (y - math.log10(row["efficiency"])) / up
+        crowded = (np.abs(right) < NEAR_ACROSS) & (above >= 0) & (above < NEAR_UP) & ((right != 0) | (above != 0))
+        sides.append("bottom center" if crowded.any() else "top center")
+    return sides
 
 
 def _room(values: "pd.Series[float]") -> list[float]:

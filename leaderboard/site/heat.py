@@ -111,7 +111,7 @@ def colours() -> list[tuple[str, str]]:
     found = []
     for value in np.linspace(0.97, 0.03, SHADES):
         rgba = colormaps["cividis"](float(value))
-        found.append((to_hex(rgba), "#10151f" if value > 0.48 else "#ffffff"))
+        found.append((to_hex(rgba), "#000000" if value > 0.46 else "#ffffff"))
     return found
 
 

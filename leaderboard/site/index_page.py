@@ -144,8 +144,8 @@ def verdict(setting: Setting) -> str:
             f"Friedman's test that all estimators are equal over the {known.get('tasks', '')} tasks: p = "
             f"{'< 0.0001' if p < 1e-4 else compact(float(p))}.".replace("= <", "<")
         )
-    winner, forgiven = known.get("winner"), known.get("winner_if_ok")
-    if winner and known.get("winner_changes") and forgiven:
+    winner, forgiven = (str(known.get(name) or "") for name in ("winner", "winner_if_ok"))
+    if winner and forgiven and winner != forgiven:
         parts.append(f"{winner} has the best mean rank; if failures were forgiven it would be {forgiven}.")
     elif winner:
         parts.append(f"{winner} has the best mean rank, however failures are counted.")

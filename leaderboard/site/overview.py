@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from .frames import SETTING, Setting
 
 FEWEST_TASKS = 2  # of a tag, to be called a strength or a weakness
+MOST_OF_THE_TASKS = 0.75  # of the most common tag: what is said of nearly all tasks is no strength of a kind
 TAG_COLUMNS = ["estimator", "tag", *SETTING, "tasks", "failed", "efficiency", "relative"]
 
 
@@ -94,7 +95,8 @@ def strengths(tags: pd.DataFrame, most: int = 3) -> tuple[list[str], list[str]]:
     """
     if tags.empty:
         return [], []
-    last = tags[(tags["n_samples"] == tags["n_samples"].max()) & (tags["tasks"] >= FEWEST_TASKS)]
+    last = tags[tags["n_samples"] == tags["n_samples"].max()]
+    last = last[(last["tasks"] >= FEWEST_TASKS) & (last["tasks"] <= MOST_OF_THE_TASKS * last["tasks"].max())]
     last = last.dropna(subset=["relative"]).drop_duplicates("tag").sort_values("relative")
     strong = last.loc[last["relative"] < 0.8, "tag"].head(most).tolist()
     weak = last.loc[last["relative"] > 1.25, "tag"].tail(most).tolist()[::-1]

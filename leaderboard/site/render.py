@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from mibench.provenance import mibench_version
 
-from .prose import paragraphs, with_code
+from .prose import formula, paragraphs, with_code
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -28,7 +28,13 @@ def environment() -> "Environment":
         loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
-    made.filters |= {"paragraphs": paragraphs, "code": with_code, "json": embedded, "spec": breakable}
+    made.filters |= {
+        "paragraphs": paragraphs,
+        "code": with_code,
+        "formula": formula,
+        "json": embedded,
+        "spec": breakable,
+    }
     made.globals |= {"version": mibench_version()}
     return made
 
