@@ -90,7 +90,8 @@ def _with(shown: str, unit: str) -> str:
 
 
 def _outcome(row: Row) -> str:
-    return f"{row['ok']}/{row['replicates']}"
+    """Return ``3/3``, and of a cell without any estimate how it ended, as ``0/3 timeout``."""
+    return f"{row['ok']}/{row['replicates']}" + ("" if row["ok"] else f" {row['status']}")
 
 
 def _what_failed(row: Row) -> str:

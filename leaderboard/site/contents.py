@@ -107,7 +107,7 @@ class Contents:
             own = None if frame is None else frame[frame[key] == name]
             if own is not None and not own.empty:
                 kept = [column for column in columns if column.keys != (key,) and self._tells(column)]
-                yield title, self.table(f"{title}: {name}", own, kept, root)
+                yield title, self.table(f"{title}, {key} {name}", own, kept, root)
 
     def _tells(self, column: Column) -> bool:
         return column.keys != ("seed",) or self.several_seeds

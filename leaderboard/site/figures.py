@@ -160,10 +160,11 @@ def _room(values: "pd.Series[float]") -> list[float]:
 
 
 def _told(cells: pd.DataFrame, names: str) -> list[str]:
+    shown = cells[[names, "n_samples", "rmse", "rmse_low", "rmse_high", "ok", "replicates"]]
     return [
         f"<b>{label(str(row[names]), 80)}</b><br>n = {row['n_samples']}<br>"
         f"RMSE {with_interval(row['rmse'], row['rmse_low'], row['rmse_high'])}<br>{row['ok']}/{row['replicates']} ok"
-        for row in cells.to_dict("records")
+        for row in shown.to_dict("records")
     ]
 
 

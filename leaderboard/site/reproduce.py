@@ -12,8 +12,10 @@ from mibench.errors import SpecError
 from mibench.spec import parse
 
 from ..rounding import MISSING
+from .names import shortened
 
 ORIGIN = ["mibench_version", "git_commit", "host", "device", "threads", "library_versions"]
+LONGEST_LIBRARIES = 160  # characters; CSV has all
 LINE = " \\\n    "
 
 
@@ -113,4 +115,5 @@ def libraries(value: str) -> str:
         versions = json.loads(value)
     except ValueError:
         return value or MISSING
-    return ", ".join(f"{name} {each}" for name, each in versions.items()) if isinstance(versions, dict) else value
+    told = ", ".join(f"{name} {each}" for name, each in versions.items()) if isinstance(versions, dict) else value
+    return shortened(told, LONGEST_LIBRARIES)

@@ -75,8 +75,10 @@ def _by_truth(contents: Contents, name: str, relatives: list[str], table: str) -
     last = contents.settings[-1]
     cells = last.cells[last.cells["task"].isin([name, *relatives])]
     told = f"Bias of every estimator against the true MI, tasks like {name}, {last.title}, with 95 % intervals."
-    told += " What lies beyond the plot is shown by a double click."
-    return plot("by-truth", told, figures.errors_by_truth(cells, contents.style), table)
+    made = figures.errors_by_truth(cells, contents.style)
+    if made and "range" in made["layout"]["yaxis"]:
+        told += " The axis ends a little beyond the largest MI; a double click shows all."
+    return plot("by-truth", told, made, table)
 
 
 def _parameters(name: str, facts: Facts) -> dict[str, str]:
