@@ -1,6 +1,6 @@
 """The leaderboard: statistics of every cell, a summary over tasks, notes on both, and their rendering."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Self
 
 import pandas as pd
@@ -51,13 +51,19 @@ class Leaderboard:
         """All tables by their names."""
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name != "notes"}
 
-    def render(self, format: str = "text") -> str:
-        """Return the tables in one of `FORMATS`, ending in a newline; `MibenchError` for any other."""
+    def render(self, format: str = "text", summary: bool = False) -> str:
+        """Return the tables in one of `FORMATS`, ending in a newline; `MibenchError` for any other.
+
+        `summary` leaves out the tasks: the CSV then has a line an estimator, and the JSON no cells.
+        """
         if format not in FORMATS:
             raise MibenchError(f"unknown format {format!r}; use {', '.join(FORMATS)} ({suggest(format, FORMATS)})")
         if format == "csv":
-            return to_csv(self.cells)
+            return to_csv(self.summary if summary else self.cells)
         if format == "json":
-            return to_json(self.tables, self.notes)
+            kept = {name: table for name, table in self.tables.items() if not (summary and name == "cells")}
+            return to_json(kept, self.notes)
         page = lay_out(self.tables, self.notes)
+        if summary:
+            page = replace(page, tasks=[])
         return {"text": to_text, "markdown": to_markdown, "latex": to_latex}[format](page)

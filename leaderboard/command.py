@@ -1,16 +1,15 @@
 """The command ``mibench leaderboard``: from a store to a table on the screen or in a file."""
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from fnmatch import fnmatchcase
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mibench.errors import MibenchError, suggest
-from mibench.spec import parse, split_list
+from mibench.errors import MibenchError
+
+from .reading import PUBLISHED, read_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,10 +17,12 @@ if TYPE_CHECKING:
 FORMAT_OF_SUFFIX = {".txt": "text", ".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
 PICTURES = (".svg", ".pdf", ".png")
 SITE = "html"  # a folder of pages
+PICTURED = ("estimates", "efficiency")
+DEFAULT_STORE = "mibench.db"
 
 
 def leaderboard(
-    store: Annotated[str, typer.Option(metavar="FILE|URL", help="Where the records are.")] = "mibench.db",
+    store: Annotated[str, typer.Option(metavar="FILE|URL", help="Where the records are.")] = DEFAULT_STORE,
     format: Annotated[
         str | None, typer.Option(help="text, markdown, latex, csv, json or html. Default: as --output ends, or text.")
     ] = None,
@@ -42,25 +43,34 @@ def leaderboard(
         typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas; baselines stay."),
     ] = None,
     samples: Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: all.")] = None,
+    summary: Annotated[bool, typer.Option("--summary", help="Only the ranks over tasks, not each task.")] = False,
+    with_published: Annotated[
+        bool, typer.Option("--with-published", help="Beside the records of other estimators that ship with mibench.")
+    ] = False,
+    picture: Annotated[
+        str, typer.Option(help="What a picture shows: estimates (against true MI) or efficiency (task by estimator).")
+    ] = "estimates",
 ) -> None:
     """Show how far off each estimator is on each task, and how the estimators rank over the tasks.
 
-    A picture, .svg, .pdf or .png, shows estimated against true MI.
+    The store "published" is the records that ship with mibench.
 
     Examples: mibench leaderboard -t 'gaussian*' -e 'ksg*,mine' · mibench leaderboard --samples 1000 -o results.tex ·
-    mibench leaderboard -t 'blobs*' -o estimates.pdf · mibench leaderboard -o site/
+    mibench leaderboard -o site/ · mibench leaderboard --store published --summary ·
+    mibench leaderboard --with-published --samples 10000 --picture efficiency -o efficiency.pdf
     """
     path = None if output is None else Path(output)
-    if path is not None and format is None and path.suffix.lower() in PICTURES and not names_folder(output):
-        frame = read_records(store, task, estimator, samples)
-        from .picture import save
-
-        _written(path, "picture", lambda: save(frame, path))
-        return
-    chosen = SITE if format is None and names_folder(output) else chosen_format(format, path)
+    if picture not in PICTURED:
+        raise MibenchError(f"unknown picture {picture!r}; use {', '.join(PICTURED)}")
+    draws = path is not None and format is None and path.suffix.lower() in PICTURES and not names_folder(output)
+    chosen = "" if draws else SITE if format is None and names_folder(output) else chosen_format(format, path)
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
-    frame = read_records(store, task, estimator, samples)
+    read = _with_published if with_published else read_records
+    frame = read(store, task, estimator, samples)
+    if path is not None and draws:
+        _written(path, "picture", lambda: _draw(frame, picture, path))
+        return
 
     from .board import Leaderboard
 
@@ -70,11 +80,35 @@ def leaderboard(
 
         _written(path / "index.html", SITE, lambda: write_site(board, frame, path))
         return
-    text = board.render(chosen)
+    text = board.render(chosen, summary)
     if path is None:
         typer.echo(text, nl=False)
         return
     _written(path, chosen, lambda: path.write_text(text, encoding="utf-8"))
+
+
+def _with_published(
+    store: str, task: list[str] | None, estimator: list[str] | None, samples: str | None
+) -> "pd.DataFrame":
+    """Return the records of `store` beside the published ones, those alone where there is no store yet."""
+    if store == PUBLISHED or (store == DEFAULT_STORE and not Path(store).exists()):
+        return read_records(PUBLISHED, task, estimator, samples)
+    from .published import with_published
+    from .reading import select
+
+    return select(with_published(read_records(store)), task, estimator, samples)
+
+
+def _draw(frame: "pd.DataFrame", picture: str, file: Path) -> None:
+    if picture == "efficiency":
+        from .board import Leaderboard
+        from .efficiency_picture import save as save_efficiency
+
+        save_efficiency(Leaderboard.from_records(frame), file)
+        return
+    from .picture import save
+
+    save(frame, file)
 
 
 def names_folder(output: str | None) -> bool:
@@ -110,83 +144,3 @@ def chosen_format(format: str | None, output: Path | None) -> str:
             "or in / for a folder of HTML pages"
         )
     return FORMAT_OF_SUFFIX[output.suffix.lower()]
-
-
-def read_records(
-    store: str, tasks: Sequence[str] | None = None, estimators: Sequence[str] | None = None, samples: str | None = None
-) -> "pd.DataFrame":
-    """Return the records at `store`, a store or a CSV file of records, that the filters select; None selects all.
-
-    Raises `MibenchError` where there is no store or no record in it, or where a filter selects nothing.
-    """
-    frame = _read_csv(store) if store.endswith((".csv", ".csv.gz")) else _read_store(store)
-    if frame.empty:
-        raise MibenchError("the store has no records; run `mibench run` first")
-    return select(frame, tasks, estimators, samples)
-
-
-def _read_store(store: str) -> "pd.DataFrame":
-    from mibench.store import Store
-
-    opened = Store.open(store, create=False)
-    frame = opened.to_frame()
-    opened.close()
-    return frame
-
-
-def _read_csv(file: str) -> "pd.DataFrame":
-    """Read records as ``to_frame().to_csv(file)`` writes them."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError, EOFError) as error:  # ParserError and EmptyDataError are ValueErrors
-        raise MibenchError(f"{file} cannot be read as records: {' '.join(str(error).split())}") from None
-    return frame
-
-
-def select(
-    frame: "pd.DataFrame",
-    tasks: Sequence[str] | None = None,
-    estimators: Sequence[str] | None = None,
-    samples: str | None = None,
-) -> "pd.DataFrame":
-    """Return the rows of `frame` (one a replicate) that all filters select, and the baselines beside them."""
-    if tasks:
-        frame = frame[_matching(frame["task"], tasks, "task")]
-    if estimators:
-        frame = frame[_matching(frame["estimator"], estimators, "estimator") | frame["baseline"].astype(bool)]
-    if samples:
-        frame = frame[_matching(frame["n_samples"].astype(str), [samples], "samples")]
-    return frame
-
-
-def _matching(names: "pd.Series[str]", patterns: Sequence[str], option: str) -> "pd.Series[bool]":
-    """Return which of `names` any of `patterns` selects; each of them must select one."""
-    known = sorted(set(names))
-    chosen: set[str] = set()
-    given = split_list(",".join(patterns))
-    if not given:
-        raise MibenchError(f"--{option} names nothing; {suggest('', known)}")
-    for pattern in given:
-        spelled = _canonical(option, pattern)
-        matched = {name for name in known if name in spelled or fnmatchcase(name, pattern)}
-        if not matched:
-            raise MibenchError(f"--{option} {pattern!r} selects no record; {suggest(pattern, known)}")
-        chosen |= matched
-    return names.isin(chosen)
-
-
-def _canonical(option: str, pattern: str) -> set[str]:
-    """Return the names that a suite or spec stands for, as the store spells them, and `pattern` itself.
-
-    A spec that cannot be built here, of a plugin say, is only brought into the form in which specs are printed.
-    """
-    from mibench.selection import select_estimators, select_tasks
-
-    names = {pattern}
-    with suppress(MibenchError):
-        names.add(str(parse(pattern)))
-    with suppress(MibenchError):
-        names |= {each.name for each in (select_tasks if option == "task" else select_estimators)(pattern)}
-    return names

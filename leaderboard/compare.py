@@ -8,7 +8,7 @@ import typer
 
 from mibench.errors import MibenchError
 
-from .command import read_records
+from .reading import read_records
 
 EXIT_REGRESSION = 4
 EXIT_INCONCLUSIVE = 5

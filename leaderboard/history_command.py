@@ -7,7 +7,8 @@ import typer
 
 from mibench.errors import MibenchError
 
-from .command import PICTURES, chosen_format, read_records, select
+from .command import PICTURES, chosen_format
+from .reading import read_records, select
 
 if TYPE_CHECKING:
     import pandas as pd

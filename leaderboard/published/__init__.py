@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pandas as pd
 
-NAME = "published"  # in place of a store
 VERSION = "v1"
 FILE = "records.csv.gz"
 
 
 def published_records() -> "pd.DataFrame":
     """Return the published records, one row a replicate, as ``Store.to_frame()`` gives them."""
-    from mibench.leaderboard.command import read_csv
+    from ..reading import read_csv
 
     with as_file(files(__package__) / VERSION / FILE) as file:
         return read_csv(str(file))

@@ -8,12 +8,12 @@ import sys
 
 import pandas as pd
 
-from mibench.leaderboard.command import read_records
-from mibench.leaderboard.records import CELL
+from ..reading import read_records
+from ..records import CELL
 
 
 def pack(stores: list[str]) -> bytes:
-    """Return the records of stores, each given as HOST=STORE, as compressed CSV; the same records give the same bytes."""
+    """Return the records of stores, each given as HOST=STORE, as compressed CSV; the same records, the same bytes."""
     frames = []
     for each in stores:
         host, _, store = each.partition("=")

@@ -9,7 +9,7 @@ from functools import cache
 import pytest
 
 import mibench
-from mibench.leaderboard.command import read_records
+from mibench.leaderboard.reading import read_records
 from mibench.plan import CostModel, make_plan
 from mibench.record import CELL, Record
 from mibench.store import Store

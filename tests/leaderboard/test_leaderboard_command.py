@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from mibench import MibenchError
 from mibench.leaderboard.board import FORMATS
-from mibench.leaderboard.command import FORMAT_OF_SUFFIX, chosen_format, leaderboard, select
+from mibench.leaderboard.command import FORMAT_OF_SUFFIX, chosen_format, leaderboard
+from mibench.leaderboard.reading import select
 
 APP = typer.Typer()
 APP.command()(leaderboard)
