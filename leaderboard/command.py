@@ -19,6 +19,7 @@ PICTURES = (".svg", ".pdf", ".png")
 SITE = "html"  # a folder of pages
 PICTURED = ("estimates", "efficiency")
 DEFAULT_STORE = "mibench.db"
+Patterns = list[str] | None
 
 
 def leaderboard(
@@ -36,10 +37,10 @@ def leaderboard(
         ),
     ] = None,
     task: Annotated[
-        list[str] | None, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
+        Patterns, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
     ] = None,
     estimator: Annotated[
-        list[str] | None,
+        Patterns,
         typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas; baselines stay."),
     ] = None,
     samples: Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: all.")] = None,
@@ -66,8 +67,11 @@ def leaderboard(
     chosen = "" if draws else SITE if format is None and names_folder(output) else chosen_format(format, path)
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
+    from .records import USED
+
+    columns = None if chosen == SITE else USED
     read = _with_published if with_published else read_records
-    frame = read(store, task, estimator, samples)
+    frame = read(store, task, estimator, samples, columns)
     if path is not None and draws:
         _written(path, "picture", lambda: _draw(frame, picture, path))
         return
@@ -88,7 +92,7 @@ def leaderboard(
 
 
 def _with_published(
-    store: str, task: list[str] | None, estimator: list[str] | None, samples: str | None
+    store: str, task: Patterns, estimator: Patterns, samples: str | None, columns: list[str] | None
 ) -> "pd.DataFrame":
     """Return the records of `store` beside the published ones, those alone where there is no store yet."""
     if store == PUBLISHED or (store == DEFAULT_STORE and not Path(store).exists()):
@@ -96,7 +100,7 @@ def _with_published(
     from .published import with_published
     from .reading import select
 
-    return select(with_published(read_records(store)), task, estimator, samples)
+    return select(with_published(read_records(store, columns=columns)), task, estimator, samples)
 
 
 def _draw(frame: "pd.DataFrame", picture: str, file: Path) -> None:

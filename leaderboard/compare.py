@@ -51,8 +51,9 @@ def compare(
         raise MibenchError(f"unknown format {format!r}; use {', '.join(FORMATS)}")
     from .comparison import Comparison
     from .comparison_page import render
+    from .records import USED
 
-    before, after = (read_records(side, task, estimator) for side in (base, head))
+    before, after = (read_records(side, task, estimator, columns=USED) for side in (base, head))
     found = Comparison.of(before, after, margin, relative_margin, runtime_margin)
     text = render(found, format)
     if output is None:

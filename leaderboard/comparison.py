@@ -97,7 +97,8 @@ class Comparison:
 
 
 def _competing(records: pd.DataFrame) -> pd.DataFrame:
-    return records[~records["baseline"].astype(bool)]
+    texts = records.select_dtypes("category").columns  # of which two frames have different ones
+    return records[~records["baseline"].astype(bool)].astype(dict.fromkeys(texts, str))
 
 
 def _paired(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .comparison import Comparison
 from .export import rows
-from .layout import LONGEST_MESSAGE, Page, Section
+from .page import LONGEST_MESSAGE, Page, Section
 from .rounding import compact, plus_minus, with_interval
 from .tables import to_markdown, to_text
 

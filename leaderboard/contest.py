@@ -24,24 +24,27 @@ class Contest:
     @classmethod
     def of(cls, records: pd.DataFrame) -> "Contest":
         """Gather the errors of `records`, all of one n_samples and seed."""
-        is_baseline = records.groupby("estimator")["baseline"].any()
+        is_baseline = records.groupby("estimator", observed=True)["baseline"].any()
         ranked = sorted(is_baseline.index[~is_baseline])
         baselines = sorted(is_baseline.index[is_baseline])
+        names = ranked + baselines
+        column = pd.Index(names).get_indexer(pd.Index(records["estimator"]))
+        error, replicate = (records[name].to_numpy() for name in ("error", "replicate"))
         errors: dict[str, pd.DataFrame] = {}
-        for task, part in records.groupby("task"):
-            table = part.pivot(index="replicate", columns="estimator", values="error").reindex(
-                columns=ranked + baselines
-            )
-            takers = part[part["estimator"].isin(ranked or baselines)].groupby("replicate").size()
-            shared = takers.index[takers == len(ranked or baselines)]
-            if len(shared):
-                errors[str(task)] = table.loc[shared]
+        for task, places in records.groupby("task", observed=True).indices.items():
+            replicates, row = np.unique(replicate[places], return_inverse=True)
+            table = np.full((len(replicates), len(names)), np.nan)
+            table[row, column[places]] = error[places]
+            taken = np.bincount(row[column[places] < len(ranked or baselines)], minlength=len(replicates))
+            shared = taken == len(ranked or baselines)
+            if shared.any():
+                errors[str(task)] = pd.DataFrame(table[shared], replicates[shared], names, copy=False)
         return cls(ranked, baselines, errors)
 
     @cached_property
     def matrices(self) -> list[Array]:
         """The errors (E, R) of the ranked estimators, a matrix a task."""
-        return [frame[self.ranked].to_numpy().T for frame in self.errors.values()]
+        return [frame.to_numpy()[:, : len(self.ranked)].T for frame in self.errors.values()]
 
     @cached_property
     def ranks(self) -> Array:

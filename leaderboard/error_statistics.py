@@ -13,7 +13,6 @@ from .intervals import (
     share_interval,
     std_interval,
 )
-from .records import CELL
 from .stacks import Codes, stacks
 
 EXACT = 1e-9  # nats; an RMSE of the oracle below it is rounding
@@ -50,8 +49,8 @@ def error_statistics(records: pd.DataFrame) -> pd.DataFrame:
     `records` are those of `records.current_records`. The oracle's error has mean 0, so that its RMSE is its standard
     deviation, from one degree of freedom more. Without an error of the oracle there is no efficiency.
     """
-    cells = records.groupby(CELL)
-    code, size = cells.ngroup().to_numpy(dtype=np.int64), cells.ngroups
+    code: Codes = records["cell"].to_numpy()
+    size = int(code[-1]) + 1
     error, ideal = records["error"].to_numpy(), oracle_errors(records)
     found = {name: np.full(size, np.nan) for name in ERROR_COLUMNS}
     known = ~np.isnan(error)
@@ -61,18 +60,25 @@ def error_statistics(records: pd.DataFrame) -> pd.DataFrame:
     for here, (errors, oracle) in stacks(code[paired], error[paired], ideal[paired]):
         able = np.sqrt((oracle**2).mean(axis=1)) > EXACT
         _set(found, here[able], _of_pairs(errors[able], oracle[able]))
-    _set(found, np.arange(size), _violations(cells["bound"].last().to_numpy(), code[known], error[known]))
-    return pd.DataFrame(found, index=cells.size().index)
+    _set(found, np.arange(size), _violations(_bounds(records), code[known], error[known]))
+    return pd.DataFrame(found, index=pd.RangeIndex(size, name="cell"))
 
 
 def oracle_errors(records: pd.DataFrame) -> Array:
     """Return for each record the error of the oracle on the same draws, NaN where it was not run or has none."""
-    of_oracle = records["baseline"] & (records["estimator"].str.partition("(")[0] == "oracle")
-    draws = ["task", "n_samples", "replicate"]
-    ideal = records.loc[of_oracle, [*draws, "error"]].drop_duplicates(draws)
-    if ideal.empty:
+    names = records["estimator"].unique()
+    oracles = [name for name in names if str(name).partition("(")[0] == "oracle"]
+    of_oracle = records["baseline"].to_numpy(dtype=bool) & records["estimator"].isin(oracles).to_numpy()
+    if not of_oracle.any():
         return np.full(len(records), np.nan)
-    return records[draws].merge(ideal, on=draws, how="left")["error"].to_numpy()
+    draw: Codes = records.groupby(["task", "n_samples", "replicate"], observed=True).ngroup().to_numpy()
+    ideal = np.full(draw.max() + 1, np.nan)
+    ideal[draw[of_oracle]] = records["error"].to_numpy()[of_oracle]
+    return ideal[draw]
+
+
+def _bounds(records: pd.DataFrame) -> NDArray[np.object_]:
+    return records.drop_duplicates("cell")["bound"].to_numpy(dtype=object)
 
 
 def _set(found: dict[str, Array], cells: Codes, values: dict[str, Array]) -> None:

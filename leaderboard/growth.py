@@ -37,8 +37,8 @@ def growth(records: pd.DataFrame) -> pd.DataFrame:
     the draws at different sizes may share randomness, so that replicates are left out and compared whole.
     """
     known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
-    sizes = known.groupby(SERIES)["n_samples"].transform("nunique")
-    taken = known.groupby([*SERIES, "replicate"])["n_samples"].transform("size")
+    sizes = known.groupby(SERIES, observed=True)["n_samples"].transform("nunique")
+    taken = known.groupby([*SERIES, "replicate"], observed=True)["n_samples"].transform("size")
     whole = known[(sizes > 1) & (taken == sizes)].sort_values([*SERIES, "replicate", "n_samples"])
     tables = [_of_series(part, int(part["n_samples"].nunique())) for part in _by_sizes(whole)]
     if not tables:
@@ -51,15 +51,15 @@ def growth(records: pd.DataFrame) -> pd.DataFrame:
 
 def _by_sizes(records: pd.DataFrame) -> Iterator[pd.DataFrame]:
     """Yield the series that have the same sample sizes together."""
-    sizes = records.groupby(SERIES)["n_samples"].transform(lambda n: ", ".join(map(str, sorted(set(n)))))
+    sizes = records.groupby(SERIES, observed=True)["n_samples"].transform(lambda n: ", ".join(map(str, sorted(set(n)))))
     for _, part in records.groupby(sizes.to_numpy()):
         yield part
 
 
 def _of_series(records: pd.DataFrame, sizes: int) -> pd.DataFrame:
     """Return one row a series of `records`, sorted by series, replicate and n; each has so many sizes."""
-    names = records[SERIES].drop_duplicates().reset_index(drop=True)
-    code: Codes = records.groupby(SERIES).ngroup().to_numpy(dtype=np.int64)
+    names = records[SERIES].drop_duplicates().astype({"task": str, "estimator": str}).reset_index(drop=True)
+    code: Codes = records.groupby(SERIES, observed=True).ngroup().to_numpy(dtype=np.int64)
     n = records["n_samples"].to_numpy(dtype=float)[:sizes]
     parts = [
         names.loc[here].reset_index(drop=True).join(_statistics(errors.reshape(len(here), -1, sizes), n))

@@ -14,7 +14,7 @@ from mibench.record import FAILURES
 from .commits import commits_of, few
 from .comparison import Comparison
 from .intervals import bias_interval
-from .records import CELL
+from .records import CELL, renumbered
 from .shared import DATA, of_each_commit, shared_records
 from .stacks import Codes, stacks
 from .statistics import cell_statistics
@@ -113,7 +113,7 @@ class History:
 def _cells(shared: pd.DataFrame) -> pd.DataFrame:
     """Return one row a cell at a commit, but for the names of the commits."""
     keys = [*CELL, "position"]
-    parts = [cell_statistics(part).assign(position=place) for place, part in shared.groupby("position")]
+    parts = [cell_statistics(renumbered(part)).assign(position=place) for place, part in shared.groupby("position")]
     table = pd.concat(parts, ignore_index=True).rename(columns={"seconds": "seconds_median"}).drop(columns="reason")
     table["failed"] = table[[f"n_{status}" for status in FAILURES]].sum(axis=1)
     pairs = _with_first(shared)

@@ -7,7 +7,7 @@ import typer
 
 from mibench.errors import MibenchError
 
-from .command import PICTURES, chosen_format
+from .command import PICTURES, SITE, chosen_format
 from .reading import read_records, select
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def history(
     """
     picture = output is not None and format is None and output.suffix.lower() in PICTURES
     chosen = "picture" if picture else chosen_format(format, output)
+    if chosen == SITE:
+        raise MibenchError("unknown format 'html'; a history is a table or a picture, such as --output history.svg")
     found = _read(stores or ["mibench.db"], repository, task, estimator, samples)
     if output is None:
         from .history_page import render

@@ -8,7 +8,7 @@ import pandas as pd
 from .commits import printable
 from .export import rows, to_csv
 from .history import History
-from .layout import Page, Section, one_line
+from .page import Page, Section, one_line
 from .rounding import MISSING, with_interval
 from .tables import to_latex, to_markdown, to_text
 

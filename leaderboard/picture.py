@@ -80,7 +80,8 @@ def summarise(records: pd.DataFrame) -> pd.DataFrame:
     if found.empty:
         raise MibenchError("no record has an estimate to draw")
     keys = ["task", "mi_true", "estimator", "baseline"]
-    points = found.groupby(keys)["estimate"].agg(["mean", "std"]).fillna({"std": 0.0}).reset_index()
+    grouped = found.groupby(keys, observed=True)["estimate"]
+    points = grouped.agg(["mean", "std"]).fillna({"std": 0.0}).reset_index().astype({"task": str, "estimator": str})
     return points.assign(family=[family(task) for task in points["task"]]).sort_values("mi_true")
 
 

@@ -15,32 +15,37 @@ PUBLISHED = "published"  # in place of a store: the records that ship with miben
 
 
 def read_records(
-    store: str, tasks: Sequence[str] | None = None, estimators: Sequence[str] | None = None, samples: str | None = None
+    store: str,
+    tasks: Sequence[str] | None = None,
+    estimators: Sequence[str] | None = None,
+    samples: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> "pd.DataFrame":
     """Return the records at `store` that the filters select; None selects all.
 
-    `store` is a store, a CSV file of records, or `PUBLISHED`. Raises `MibenchError` where there is no store or no
+    `store` is a store, a CSV file of records, or `PUBLISHED`. Of a large store, `columns` alone are read in less time,
+    with text as Categorical, where they are given. Raises `MibenchError` where there is no store or no
     record in it, or where a filter selects nothing.
     """
-    frame = _read(store)
+    frame = _read(store, columns)
     if frame.empty:
         raise MibenchError("the store has no records; run `mibench run` first")
     return select(frame, tasks, estimators, samples)
 
 
-def _read(store: str) -> "pd.DataFrame":
+def _read(store: str, columns: Sequence[str] | None) -> "pd.DataFrame":
     if store == PUBLISHED:
         from .published import published_records
 
         return published_records()
-    return read_csv(store) if store.endswith((".csv", ".csv.gz")) else _read_store(store)
+    return read_csv(store) if store.endswith((".csv", ".csv.gz")) else _read_store(store, columns)
 
 
-def _read_store(store: str) -> "pd.DataFrame":
+def _read_store(store: str, columns: Sequence[str] | None) -> "pd.DataFrame":
     from mibench.store import Store
 
     opened = Store.open(store, create=False)
-    frame = opened.to_frame()
+    frame = opened.to_frame(columns=columns)
     opened.close()
     return frame
 
@@ -75,7 +80,7 @@ def select(
 
 def _matching(names: "pd.Series[str]", patterns: Sequence[str], option: str) -> "pd.Series[bool]":
     """Return which of `names` any of `patterns` selects; each of them must select one."""
-    known = sorted(set(names))
+    known = sorted(names.unique())
     chosen: set[str] = set()
     given = split_list(",".join(patterns))
     if not given:

@@ -1,38 +1,54 @@
-"""The records that count: checked, one version of the code and data a cell, one record a replicate."""
+"""The records that count: checked, one version of the code and data a cell, one record a replicate.
 
-from collections.abc import Callable, Iterator
+A million records hold a few thousand texts. Inside, text is Categorical, and what decides over versions is looked at
+once a version, not once a record.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mibench.errors import MibenchError
 from mibench.record import STATUSES
 
+Numbers = NDArray[np.integer[Any]]
 CELL = ["task", "estimator", "n_samples", "seed"]
 REQUIRED = ["task", "mi_true", "estimator", "n_samples", "replicate", "seed", "status", "estimate"]
+NAMES = ["task", "estimator", "status"]
 TEXTS = ["task_fingerprint", "estimator_params", "estimator_source", "bound", "message", "device", "host"]
 NUMBERS = ["mi_true", "estimate", "seconds_amortised", "seconds_solo", "peak_memory_mb"]
+USED = list(dict.fromkeys([*REQUIRED, *TEXTS, *NUMBERS, "baseline", "started_at"]))
 CODE = ["estimator_params", "estimator_source"]
+LATE = ["started_at", "task_fingerprint", *CODE]  # the order of versions; the later ones decide on equal dates
+VERSION = ["task", "mi_true", "estimator", "n_samples", *LATE]
 
 
 def current_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the records that count, with their `error` in nats (NaN where not ok), and notes on what was left out.
 
     Of a task, the records of the fingerprint that was run last are kept; of an estimator on a task at one n, those of
-    the parameters and source that were run last; of a replicate, the last. Raises `MibenchError` where columns are
-    missing, a status is unknown or there is no record.
+    the parameters and source that were run last; of a replicate, the last. They are in the order of `CELL` and
+    replicate, and `cell` numbers their cells from 0 in that order: to group by it is fast. Text that is given as
+    Categorical stays so. Raises `MibenchError` where columns are missing, a status is unknown or there is no record.
     """
     records = _checked(frame)
     notes: list[str] = []
-    records = _latest_data(records, notes)
-    records = _latest_code(records, notes)
-    last = records.drop_duplicates([*CELL, "replicate"], keep="last")
-    if len(last) < len(records):
-        notes.append(f"{len(records) - len(last)} records of replicates that were run again are left out.")
-    notes.extend(_caveats(last))
-    errors = (last["estimate"] - last["mi_true"]).where(last["status"] == "ok")
-    return last.assign(error=errors).sort_values([*CELL, "replicate"], ignore_index=True), notes
+    version, versions = _versions(records)
+    current = _latest_code(_latest_data(versions, notes), notes)
+    kept = np.flatnonzero(np.isin(version, current.index))
+    last = _last_of_each_replicate(records, kept, versions["rank"].to_numpy()[version])
+    if len(last) < len(kept):
+        notes.append(f"{len(kept) - len(last)} records of replicates that were run again are left out.")
+    records, version = records.take(last).reset_index(drop=True), version[last]
+    notes.extend(_caveats(records, current[np.bincount(version, minlength=len(versions))[current.index] > 0]))
+    for column in ("mi_true", "started_at"):
+        records[column] = current[column].reindex(versions.index).array.take(version)
+    errors = (records["estimate"] - records["mi_true"]).where(records["status"] == "ok")
+    records = records.assign(cell=_numbers(records, CELL), error=errors)
+    return records.astype({name: _given(frame, name) for name in (*NAMES, *TEXTS)}), notes
 
 
 def _checked(frame: pd.DataFrame) -> pd.DataFrame:
@@ -41,18 +57,19 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
         raise MibenchError("the store has no records; run `mibench run` first")
     if missing:
         raise MibenchError(f"the records lack {', '.join(missing)}; give one row a replicate, as Store.to_frame() does")
-    unknown = sorted(set(frame["status"].astype(str)) - set(STATUSES))
+    unknown = sorted(set(frame["status"].drop_duplicates().astype(str)) - set(STATUSES))
     if unknown:
         raise MibenchError(f"unknown status {unknown[0]!r} in the records; known: {', '.join(STATUSES)}")
     records = frame.reset_index(drop=True)
-    for column in TEXTS:
-        records[column] = _each_value(_column(records, column), lambda value: "" if pd.isna(value) else str(value))
     for column in NUMBERS:
         records[column] = pd.to_numeric(_column(records, column), errors="coerce").astype(float)
+    for column in (*NAMES, *TEXTS):
+        records[column] = _each_value(_column(records, column), _text)
     records["baseline"] = _each_value(_column(records, "baseline"), lambda value: not pd.isna(value) and bool(value))
-    records["started_at"] = _dates(records)
+    records = records.astype({"baseline": bool})
+    records["started_at"] = _column(records, "started_at")
     _fail_what_is_not_finite(records)
-    return records.sort_values(["started_at", "task_fingerprint", *CODE], na_position="first", kind="stable")
+    return records
 
 
 def _column(records: pd.DataFrame, name: str) -> pd.Series:
@@ -60,50 +77,101 @@ def _column(records: pd.DataFrame, name: str) -> pd.Series:
 
 
 def _each_value(column: pd.Series, function: Callable[[Any], Any]) -> pd.Series:
-    """Map a column of many records and few values."""
+    """Map a column of many records and few values, to a Categorical with its categories in order."""
     codes, values = pd.factorize(column, use_na_sentinel=False)
-    return pd.Series(np.array([function(value) for value in values])[codes], index=column.index)
+    return pd.Series([function(value) for value in values]).astype("category").take(codes).set_axis(column.index)
 
 
-def _dates(records: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
-    """Return when each record was started; one that does not say, as a killed one may not, is as late as its code."""
-    known = pd.to_datetime(_column(records, "started_at"), utc=True, format="ISO8601", errors="coerce")
-    latest = known.groupby([records[name] for name in ("estimator", *CODE)]).transform("max")
-    return known.fillna(latest)
+def _text(value: Any) -> str:
+    """Return what UTF-8 can hold of a value; nothing where it is missing."""
+    return "" if pd.isna(value) else str(value).encode(errors="replace").decode()
+
+
+def _given(frame: pd.DataFrame, name: str) -> Any:
+    """Return what kind of column of text `name` is in `frame`: Categorical, or plain."""
+    if name in frame.columns and (frame[name].dtype == "category"):
+        return "category"
+    return frame[name].dtype if name in NAMES else str
 
 
 def _fail_what_is_not_finite(records: pd.DataFrame) -> None:
     not_finite = (records["status"] == "ok") & ~np.isfinite(records["estimate"])
-    records.loc[not_finite & (records["message"] == ""), "message"] = "the estimate is not a finite number"
-    records.loc[not_finite, "status"] = "nan"
+    silent = not_finite & (records["message"] == "")
+    said = "the estimate is not a finite number"
+    for column, where, value in (("message", silent, said), ("status", not_finite, "nan")):
+        if where.any():
+            records[column] = records[column].astype(object).mask(where, value).astype("category")
 
 
-def _latest_data(records: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    keep = records["task_fingerprint"] == records.groupby("task")["task_fingerprint"].transform("last")
-    for task, count in records.loc[~keep, "task"].value_counts().sort_index().items():
+def _numbers(records: pd.DataFrame, columns: Sequence[str]) -> Numbers:
+    """Return the number of each row's values in `columns`, in their order from 0; -1 where one is not known."""
+    return records.groupby(list(columns), observed=True).ngroup().to_numpy()
+
+
+def _versions(records: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
+    """Return the number of each record's version, and the versions: how many records each has, and their `rank`.
+
+    A version is what records with the same values in `VERSION` have in common; these are in the order in which they
+    ran, and among equals, which share a rank, in that of their last records.
+    """
+    found = records.groupby(VERSION, dropna=False, observed=True, sort=False).ngroup()
+    last = found.drop_duplicates(keep="last")
+    versions = records.loc[last.index, VERSION].assign(found=last, records=np.bincount(found)[last])
+    versions["started_at"] = _dates(versions)
+    versions = versions.sort_values(LATE, na_position="first", kind="stable")
+    versions["rank"] = versions.groupby(LATE, dropna=False, observed=True, sort=False).ngroup()
+    number = np.empty(len(versions), dtype=np.int64)
+    number[versions.pop("found")] = np.arange(len(versions))
+    return number[found], versions.reset_index(drop=True)
+
+
+def _dates(versions: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """Return when each version was started; one that does not say, as a killed one may not, is as late as its code."""
+    known = pd.to_datetime(versions["started_at"], utc=True, format="ISO8601", errors="coerce")
+    latest = known.groupby([versions[name] for name in ("estimator", *CODE)], observed=True).transform("max")
+    return known.fillna(latest)
+
+
+def _latest_data(versions: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    tasks = versions.groupby("task", observed=True)
+    keep = versions["task_fingerprint"] == tasks["task_fingerprint"].transform("last")
+    for task, count in versions[~keep].groupby("task", observed=True)["records"].sum().items():
         notes.append(f"{task}: {count} records of an earlier version of its data are left out.")
-    kept = records[keep]
-    truth = kept.groupby("task")["mi_true"].transform("last")
+    kept = versions[keep]
+    truth = kept.groupby("task", observed=True)["mi_true"].transform("last")
     if (truth != kept["mi_true"]).any():
         changed = sorted(kept.loc[truth != kept["mi_true"], "task"].unique())
         notes.append(f"{', '.join(changed)}: the true MI was revised; errors are taken from the latest value.")
     return kept.assign(mi_true=truth)
 
 
-def _latest_code(records: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
-    latest = records.groupby(["task", "estimator", "n_samples"])[CODE].transform("last")
-    keep = (records[CODE] == latest).all(axis=1)
-    for estimator, old in records[~keep].groupby("estimator"):
-        number = old["task"].nunique()
+def _latest_code(versions: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    latest = versions.groupby(["task", "estimator", "n_samples"], observed=True)[CODE].transform("last")
+    keep = (versions[CODE] == latest).all(axis=1)
+    for estimator, old in versions[~keep].groupby("estimator", observed=True):
+        number, count = old["task"].nunique(), old["records"].sum()
         where = f"on {number} task{'s' * (number > 1)}"
-        notes.append(f"{estimator}: {len(old)} records of earlier code or parameters ({where}) are left out.")
-    return records[keep]
+        notes.append(f"{estimator}: {count} records of earlier code or parameters ({where}) are left out.")
+    return versions[keep]
 
 
-def _caveats(records: pd.DataFrame) -> Iterator[str]:
-    versions = records.drop_duplicates(["estimator", *CODE])["estimator"].value_counts().sort_index()
-    for estimator, count in versions[versions > 1].items():
+def renumbered(records: pd.DataFrame) -> pd.DataFrame:
+    """Return records that were selected from those of `current_records`, with their cells numbered from 0 again."""
+    return records.assign(cell=_numbers(records, CELL)).sort_values(["cell", "replicate"], ignore_index=True)
+
+
+def _last_of_each_replicate(records: pd.DataFrame, kept: Numbers, rank: Numbers) -> Numbers:
+    """Return the places of the records that ran last, of those at `kept`, in the order of `CELL` and replicate."""
+    cell, replicate = _numbers(records, CELL), pd.factorize(records["replicate"], sort=True)[0]
+    order = kept[np.lexsort((rank[kept], replicate[kept], cell[kept]))]
+    again = (np.diff(cell[order]) == 0) & (np.diff(replicate[order]) == 0)
+    return np.append(order[:-1][~again], order[-1:])
+
+
+def _caveats(records: pd.DataFrame, versions: pd.DataFrame) -> Iterator[str]:
+    codes = versions.drop_duplicates(["estimator", *CODE]).groupby("estimator", observed=True).size()
+    for estimator, count in codes[codes > 1].items():
         yield f"{estimator}: its cells come from {count} versions of its code or parameters."
-    hosts = sorted(set(records["host"]) - {""})
+    hosts = sorted(set(records["host"].unique()) - {""})
     if len(hosts) > 1:
         yield f"seconds were measured on {len(hosts)} hosts and do not compare across them: {', '.join(hosts)}."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Array = NDArray[np.float64]
 DIGITS = 30  # binary digits to which two mean square errors must agree to count as equal
@@ -30,8 +30,24 @@ def ranks(errors: Array, weights: Array) -> Array:
     total = weights.sum(axis=1, keepdims=True)
     square = _rounded(weights @ (relative**2).T / total)
     share = weights @ failed.T.astype(float) / total
-    ordered = stats.rankdata(np.where(share > 0, 1 + share, square), axis=1)
-    return np.asarray(ordered, dtype=np.float64)
+    return mean_positions(np.where(share > 0, 1 + share, square))
+
+
+def mean_positions(values: Array) -> Array:
+    """Return the place (B, E) of each of E values in the order of its row, from 1 on; equals share the mean of theirs.
+
+    It is `scipy.stats.rankdata`, which takes longer to import than to run.
+    """
+    rows, columns = values.shape
+    order = (np.argsort(values, axis=1) + columns * np.arange(rows)[:, None]).ravel()
+    ordered = values.ravel()[order].reshape(values.shape)
+    opens = np.ones(values.shape, dtype=bool)  # where a run of equal values begins; none reaches over the end of a row
+    opens[:, 1:] = ordered[:, 1:] > ordered[:, :-1]
+    start = np.flatnonzero(opens)
+    length = np.diff(start, append=values.size)
+    result = np.empty(values.size)
+    result[order] = np.repeat(start % columns + (length + 1) / 2, length)
+    return result.reshape(values.shape)
 
 
 def _rounded(values: Array) -> Array:
@@ -48,7 +64,7 @@ def ranks_if_ok(errors: Array) -> Array:
     largest = np.max(np.abs(errors), initial=0.0, where=worked)
     relative = np.where(worked, errors, 0.0) / (largest or 1.0)
     square = (relative**2).sum(axis=1) / np.maximum(worked.sum(axis=1), 1)
-    return np.asarray(stats.rankdata(np.where(worked.any(axis=1), _rounded(square), 2.0)), dtype=np.float64)
+    return mean_positions(np.where(worked.any(axis=1), _rounded(square), 2.0)[None]).ravel()
 
 
 def chance_of_being_best(value: Array, deviations: Array) -> Array:
@@ -75,6 +91,8 @@ def mean_rank_deviations(tasks: Sequence[Array], resamples: int, rng: np.random.
     number, estimators = len(tasks), len(tasks[0])
     if number < 2:
         return np.full((resamples, estimators), np.nan)
+    if estimators == 1:
+        return np.zeros((resamples, 1))  # it is the first in every sample
     pool = np.full(number + IMAGINARY, 1 / (number + IMAGINARY))
     drawn = rng.multinomial(number, pool, size=resamples)
     total = np.zeros((resamples, estimators))
@@ -83,7 +101,7 @@ def mean_rank_deviations(tasks: Sequence[Array], resamples: int, rng: np.random.
         _add_task(total, times, errors, weightings, rng)
     _add_imaginary_tasks(total, drawn[:, number:].sum(axis=1), rng)
     upper = (1 + LEVEL) / 2
-    widening = np.sqrt(number / (number - 1)) * stats.t.ppf(upper, number - 1) / stats.norm.ppf(upper)
+    widening = np.sqrt(number / (number - 1)) * special.stdtrit(number - 1, upper) / special.ndtri(upper)
     return np.asarray(widening * (total - total.mean(axis=0)) / number, dtype=np.float64)
 
 
@@ -93,8 +111,8 @@ def _add_task(total: Array, times: NDArray[np.int64], errors: Array, weightings:
     weights = rng.multinomial(replicates, np.full(replicates, 1 / replicates), size=weightings)
     each = ranks(errors, weights.astype(float))
     for time in range(int(times.max(initial=0))):
-        drawn = times > time
-        total[drawn] += each[rng.integers(weightings, size=int(drawn.sum()))]
+        drawn = np.flatnonzero(times > time)
+        total[drawn] += each[rng.integers(weightings, size=len(drawn))]
 
 
 def _add_imaginary_tasks(total: Array, times: NDArray[np.int64], rng: np.random.Generator) -> None:

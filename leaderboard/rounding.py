@@ -14,7 +14,8 @@ def plus_minus(value: float, half: float) -> str:
         return compact(value, signed=True)
     if _negligible(half, value):
         return f"{compact(value, signed=True)} ± 0"
-    return f"{_rounded(value, half, '+')} ± {_rounded(half, half)}"
+    decimals = _decimals(half)
+    return f"{_rounded(value, decimals, '+')} ± {_rounded(half, decimals)}"
 
 
 def with_interval(value: float, low: float, high: float) -> str:
@@ -23,8 +24,8 @@ def with_interval(value: float, low: float, high: float) -> str:
         return MISSING
     if not math.isfinite(high - low) or _negligible(high - low, value):
         return compact(value)
-    side = min(abs(value - low), abs(high - value)) or high - low
-    return f"{_rounded(value, side)} [{_rounded(low, side)}, {_rounded(high, side)}]"
+    decimals = _decimals(min(abs(value - low), abs(high - value)) or high - low)
+    return f"{_rounded(value, decimals)} [{_rounded(low, decimals)}, {_rounded(high, decimals)}]"
 
 
 def compact(value: float, signed: bool = False) -> str:
@@ -49,9 +50,18 @@ def _negligible(uncertainty: float, value: float) -> bool:
     return uncertainty <= 1e-9 * abs(value)
 
 
-def _rounded(value: float, uncertainty: float, sign: str = "") -> str:
-    """Round to the digits that `uncertainty` leaves standing: two of it below 0.355, 3.55, …, else one."""
+def _decimals(uncertainty: float) -> int | None:
+    """Return the decimals that `uncertainty` leaves standing: two digits of it below 0.355, 3.55, …, else one.
+
+    None says that a number with an exponent is easier to read.
+    """
+    if uncertainty >= 1e5:
+        return None
     decimals = -math.floor(math.log10(uncertainty / 3.55))
-    if decimals > MOST_DECIMALS or max(abs(value), uncertainty) >= 1e5:
+    return None if decimals > MOST_DECIMALS else max(decimals, 0)
+
+
+def _rounded(value: float, decimals: int | None, sign: str = "") -> str:
+    if decimals is None or abs(value) >= 1e5:
         return f"{value:{sign}.2e}"
-    return f"{value:{sign}.{max(decimals, 0)}f}"
+    return f"{value:{sign}.{decimals}f}"

@@ -31,8 +31,8 @@ def sources(records: pd.DataFrame) -> pd.DataFrame:
     ten replicates.
     """
     known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
-    seeds = known.groupby(CELL_OF_SEEDS)["seed"].transform("nunique")
-    taken = known.groupby([*CELL_OF_SEEDS, "replicate"])["seed"].transform("size")
+    seeds = known.groupby(CELL_OF_SEEDS, observed=True)["seed"].transform("nunique")
+    taken = known.groupby([*CELL_OF_SEEDS, "replicate"], observed=True)["seed"].transform("size")
     whole = known[(seeds > 1) & (taken == seeds)].sort_values([*CELL_OF_SEEDS, "replicate", "seed"])
     tables = [_of_seeds(whole[seeds[whole.index] == count], int(count)) for count in seeds[whole.index].unique()]
     if not tables:
@@ -42,8 +42,8 @@ def sources(records: pd.DataFrame) -> pd.DataFrame:
 
 def _of_seeds(records: pd.DataFrame, seeds: int) -> pd.DataFrame:
     """Return one row a cell of `records`, sorted by cell, replicate and seed; each has so many seeds."""
-    names = records[CELL_OF_SEEDS].drop_duplicates().reset_index(drop=True)
-    code: Codes = records.groupby(CELL_OF_SEEDS).ngroup().to_numpy(dtype=np.int64)
+    names = records[CELL_OF_SEEDS].drop_duplicates().astype({"task": str, "estimator": str}).reset_index(drop=True)
+    code: Codes = records.groupby(CELL_OF_SEEDS, observed=True).ngroup().to_numpy(dtype=np.int64)
     parts = []
     for here, (errors,) in stacks(code, records["error"].to_numpy()):
         table = errors.reshape(len(here), -1, seeds)

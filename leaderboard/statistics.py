@@ -45,13 +45,19 @@ def cell_statistics(records: pd.DataFrame) -> pd.DataFrame:
     `records` are those of `records.current_records`. What the ok replicates cannot give is NaN: all of it without one,
     the standard deviation with a single one, and intervals as `intervals` has it.
     """
-    facts = ["mi_true", "baseline", "bound", "estimator_params", "estimator_source", "task_fingerprint"]
-    parts = [records.groupby(CELL)[facts].last(), _outcomes(records), error_statistics(records), _costs(records)]
-    table = pd.concat(parts, axis=1).reset_index()
+    parts = [_facts(records), _outcomes(records), error_statistics(records), _costs(records)]
+    table = pd.concat(parts, axis=1)
     whole = table["status"] == "ok"
     table["on_front"] = False
     table.loc[whole, "on_front"] = on_front(table[whole], ["task", "n_samples", "seed"])
     return table.sort_values(["n_samples", "seed", "task", "estimator"], ignore_index=True)[list(CELL_COLUMNS)]
+
+
+def _facts(records: pd.DataFrame) -> pd.DataFrame:
+    """Take what the records of each cell have in common, with text as str; the index is `cell`, as of all parts."""
+    texts = ["bound", "estimator_params", "estimator_source", "task_fingerprint"]
+    facts = records.drop_duplicates("cell", keep="last").set_index("cell")[[*CELL, "mi_true", "baseline", *texts]]
+    return facts.astype({name: str for name in facts if facts[name].dtype == "category"})
 
 
 def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
@@ -75,19 +81,19 @@ def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _keys(records: pd.DataFrame) -> list[pd.Series]:
-    return [records[name] for name in CELL]
+def _keys(records: pd.DataFrame) -> pd.Series:
+    return records["cell"]
 
 
 def _reasons(records: pd.DataFrame, leading: pd.Series) -> pd.Series:
-    marked = records.join(leading.rename("leading"), on=CELL)
-    told = marked[(marked["status"] == marked["leading"]) & (marked["message"] != "")]
-    return told.sort_values("replicate").groupby(CELL)["message"].first()
+    told = records.loc[(records["status"] != "ok") & (records["message"] != ""), ["cell", "status", "message"]]
+    told = told[told["status"].astype(str) == told["cell"].map(leading)]
+    return told.astype({"message": str}).groupby("cell")["message"].first()
 
 
 def _costs(records: pd.DataFrame) -> pd.DataFrame:
     """Take the median seconds of the ok replicates of each cell, the largest memory of all, and the devices."""
-    cells = records.groupby(CELL)
+    cells = records.groupby(_keys(records))
     seconds = records[["seconds_amortised", "seconds_solo"]].where(records["status"] == "ok")
     return (
         seconds.groupby(_keys(records))
@@ -95,6 +101,15 @@ def _costs(records: pd.DataFrame) -> pd.DataFrame:
         .set_axis(["seconds", "seconds_solo"], axis=1)
         .assign(
             peak_memory_mb=cells["peak_memory_mb"].max(),
-            device=cells["device"].agg(lambda names: ", ".join(sorted(set(names) - {""}))),
+            device=_devices(records),
         )
     )
+
+
+def _devices(records: pd.DataFrame) -> pd.Series:
+    """Name the devices of each cell in order, with commas between; nothing where none is known."""
+    pairs = records[["cell", "device"]].drop_duplicates().astype({"device": str})
+    names: dict[int, str] = dict.fromkeys(pairs["cell"].tolist(), "")
+    for cell, device in sorted(pairs[pairs["device"] != ""].itertuples(index=False, name=None)):
+        names[cell] += f", {device}" if names[cell] else device
+    return pd.Series(names, dtype=str)

@@ -122,16 +122,19 @@ class Store:
         with self._connect() as connection:
             return [(str(e), str(t), int(n), float(s)) for e, t, n, s in connection.execute(query)]
 
-    def to_frame(self, selection: Selection | None = None) -> pd.DataFrame:
-        """Return one row a record, ordered by task, n, estimator and replicate; the selected ones alone if given."""
+    def to_frame(self, selection: Selection | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Return one row a record, ordered by task, n, estimator and replicate; the selected ones alone if given.
+
+        With `columns`, the frame has these alone, and text in it is Categorical, which a large store needs to be fast.
+        """
         from mibench.store_frame import frame
 
         records = sa.select(RECORDS)
         with self._connect() as connection:
             if selection is None:
-                return frame(connection, [records])
+                return frame(connection, [records], columns)
             chunks = list(self._ids(selection))
-            return frame(connection, [records.where(_within(ids, selection)) for ids in chunks])
+            return frame(connection, [records.where(_within(ids, selection)) for ids in chunks], columns)
 
     def close(self) -> None:
         """Release the connections."""

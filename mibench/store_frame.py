@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,21 +18,26 @@ _ROWS = 200  # at a time: so few die young, which spares the garbage collector f
 _ORDER = ["task", "n_samples", "estimator"]
 
 
-def frame(connection: sa.Connection, queries: Iterable[sa.Select[Any]]) -> pd.DataFrame:
+def frame(
+    connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[str] | None = None
+) -> pd.DataFrame:
     """Return the records that `queries` on the table of records find, with the columns of `record.COLUMNS`.
 
-    They are ordered by task, n, estimator and replicate; a number that is not known is NaN.
+    They are ordered by task, n, estimator and replicate; a number that is not known is NaN. Where `columns` are given,
+    no others are read, and those of text are Categorical: a million records share a few thousand texts.
     """
-    records = _read(
-        connection, queries, list(RECORDS.c)
-    )  # first: what they refer to is there, whoever writes meanwhile
-    cells, calls, origins = (_table(connection, table) for table in (CELLS, CALLS, ORIGINS))
+    wanted = {"cell", "call", "id", "origin", "replicate", *_ORDER, *(columns or COLUMNS)}
+    chosen = [column for column in RECORDS.c if column.name in wanted]
+    queries = [query.with_only_columns(*chosen) for query in queries]
+    records = _read(connection, queries, chosen)  # first: what they refer to is there, whoever writes meanwhile
+    compact = columns is not None
+    cells, calls, origins = (_table(connection, table, wanted, compact) for table in (CELLS, CALLS, ORIGINS))
     calls = _beside(calls, origins.take(_positions(origins, calls.pop("origin"))))
     cell, call = _positions(cells, records.pop("cell")), _positions(calls, records.pop("call"))
-    rank = cells.groupby(_ORDER).ngroup().to_numpy()[cell]
+    rank = cells.groupby(_ORDER, observed=True).ngroup().to_numpy()[cell]
     order = np.lexsort((cell, records["replicate"], rank))
     rows = _beside(records.take(order), cells.take(cell[order]), calls.take(call[order]))
-    return rows[list(COLUMNS)].reset_index(drop=True)
+    return rows[[name for name in COLUMNS if name in (columns or COLUMNS)]].reset_index(drop=True)
 
 
 def _beside(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -44,9 +49,10 @@ def _positions(table: pd.DataFrame, ids: pd.Series[Any]) -> npt.NDArray[np.intp]
     return table.index.get_indexer(pd.Index(ids))
 
 
-def _table(connection: sa.Connection, table: sa.Table) -> pd.DataFrame:
-    columns = [column for column in table.c if column.name != "key"]
-    return _read(connection, [sa.select(*columns)], columns).set_index("id")
+def _table(connection: sa.Connection, table: sa.Table, wanted: Container[str], compact: bool) -> pd.DataFrame:
+    columns = [column for column in table.c if column.name in wanted]
+    texts = [column.name for column in columns if compact and isinstance(column.type, sa.Text)]
+    return _read(connection, [sa.select(*columns)], columns).set_index("id").astype(dict.fromkeys(texts, "category"))
 
 
 def _read(
@@ -58,7 +64,7 @@ def _read(
         for rows in connection.execute(query).partitions(_ROWS):
             for column, values in zip(columns, zip(*rows, strict=True), strict=True):
                 parts[column.name].append(_array(column, values, copies))
-    return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in columns})
+    return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in columns}, copy=False)
 
 
 def _array(column: sa.Column[Any], values: Sequence[Any], copies: dict[str | None, str | None]) -> Any:

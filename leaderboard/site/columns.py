@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..layout import one_line
+from ..page import one_line
 from ..rounding import MISSING, compact, plus_minus, share, with_interval
 from ..statistics import NOT_OK
 from .table import Column, Row

@@ -12,7 +12,7 @@ from mibench.component import parameters
 from mibench.distribution import Task
 from mibench.errors import MibenchError
 
-from ..layout import one_line
+from ..page import one_line
 
 DPI = 140  # of a picture: twice as fine as it is shown
 

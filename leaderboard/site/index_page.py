@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..layout import LEGEND
+from ..page import LEGEND
 from ..rounding import compact
 from . import columns as c
 from . import figures, reproduce

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..layout import Page, Section
+from ..page import Page, Section
 from ..tables import to_latex
 from .names import slug
 

@@ -4,6 +4,8 @@ import itertools
 import math
 import shutil
 import sqlite3
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -144,6 +146,21 @@ def test_export(benchmark, filled):
 @pytest.mark.benchmark(group="a million records")
 def test_load_for_the_leaderboard(benchmark, filled):
     benchmark.pedantic(lambda: read_records(str(filled[0])), rounds=2)
+
+
+@pytest.mark.benchmark(group="a million records")
+def test_leaderboard_from_start_to_end(benchmark, filled):
+    """The bar is 5 s on two cores, from the start of the process to its last line."""
+    command = [sys.executable, "-m", "mibench", "leaderboard", "--store", str(filled[0])]
+
+    def run():
+        return subprocess.run(command, capture_output=True, check=True, text=True).stdout
+
+    benchmark.extra_info["bar"] = "5 s"
+    text = benchmark.pedantic(run, rounds=3)
+    number_of_tasks, number_of_estimators, replicates = SHAPES[filled[1]]
+    assert text.count(": true MI ") == number_of_tasks
+    assert text.count(f" {replicates}/{replicates} ") == number_of_tasks * number_of_estimators
 
 
 @pytest.mark.benchmark(group="add a cell of ten records")

@@ -26,8 +26,8 @@ def call(frame, monkeypatch):
     """Run the command on a store that holds `frame`; errors are raised."""
 
     class Opened:
-        def to_frame(self):
-            return frame
+        def to_frame(self, columns):
+            return frame if columns is None else frame[[column for column in frame if column in columns]]
 
         def close(self):
             pass

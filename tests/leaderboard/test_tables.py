@@ -9,7 +9,7 @@ import pytest
 
 from mibench import MibenchError
 from mibench.leaderboard import build
-from mibench.leaderboard.layout import LONGEST_MESSAGE, one_line
+from mibench.leaderboard.page import LONGEST_MESSAGE, one_line
 from mibench.leaderboard.rounding import compact, plus_minus, share, with_interval
 from mibench.leaderboard.statistics import CELL_COLUMNS
 

@@ -26,6 +26,23 @@ def test_records_come_back_to_the_last_bit(store, record):
         assert row[name] == value or (value is None and (row[name] is None or math.isnan(row[name]))), name
 
 
+def test_some_columns_are_the_same_with_text_as_categorical(store, record):
+    store.add([record(replicate=r, device=None if r else "cpu") for r in range(3)])
+    store.add([record(estimator="d", replicate=r, status="nan", estimate=None) for r in range(3)])
+    chosen = ["estimator", "status", "estimate", "device", "seconds_solo", "n_samples"]
+    plain, compact = store.to_frame(), store.to_frame(columns=chosen)
+    assert list(compact.columns) == [column for column in COLUMNS if column in chosen]
+    texts = compact.select_dtypes("category").columns
+    assert list(texts) == ["estimator", "status", "device"]
+    assert not len(plain.select_dtypes("category").columns)
+    for column in chosen:
+        values, expected = compact[column], plain[column]
+        assert values.isna().equals(expected.isna())
+        assert values.dropna().tolist() == expected.dropna().tolist()
+    none = Store.open(None).to_frame(columns=chosen)
+    assert (list(none.columns), len(none)) == (list(compact.columns), 0)
+
+
 def test_a_key_is_held_once_and_the_last_is_kept(store, record):
     store.add([record(status="error", estimate=None)])
     store.add([record(estimate=2.0)])
