@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,7 +23,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
     """
     target = Path(os.path.realpath(folder))
     _check(folder, target)
-    draft, old = (target.with_name(f".{target.name}-{os.getpid()}.{kind}") for kind in ("draft", "old"))
+    own = f".{target.name}-{secrets.token_hex(4)}"
+    draft, old = (target.with_name(f"{own}.{kind}") for kind in ("draft", "old"))
     try:
         try:
             draft.mkdir(parents=True)
@@ -61,8 +63,8 @@ def _swap(draft: Path, target: Path, old: Path) -> None:
         target.rename(old)
     try:
         draft.rename(target)
-    except OSError:
-        if replaced:
+    except BaseException:  # an interrupt too leaves the earlier pages where they were
+        if replaced and not target.exists():
             old.rename(target)
         raise
     if replaced:

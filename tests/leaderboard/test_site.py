@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
+from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
@@ -275,7 +276,7 @@ def test_a_known_task_has_its_law_its_truth_and_a_picture(site, pages):
         "closed form",
         "standard normal",
         "Kraskov",
-        "ln(1 − ρ_j²)",
+        "ln(1 − ρj²)",
         "gaussian(d=1, mi=1)",
         "draws other data",
     ):
@@ -438,6 +439,25 @@ class TestFolder:
             write_site(build(frame), frame, folder)
         assert [each.name for each in tmp_path.iterdir()] == ["site"] * earlier
         assert not earlier or (folder / "index.html").read_text() == "the earlier page"
+
+    @pytest.mark.parametrize("error", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+    def test_pages_that_cannot_be_put_in_place_leave_the_earlier_ones(self, make, tmp_path, monkeypatch, error):
+        frame = make({"ksg": {"a": [0.1, 0.2]}})
+        folder = tmp_path / "site"
+        write_site(build(frame), frame, folder)
+        rename = Path.rename
+
+        def fail(self, target):
+            if self.suffix == ".draft":
+                raise error
+            return rename(self, target)
+
+        monkeypatch.setattr(Path, "rename", fail)
+        with pytest.raises((MibenchError, KeyboardInterrupt)) as raised:
+            write_site(build(frame), frame, folder)
+        assert not isinstance(error, OSError) or f"cannot write the folder {folder}: No space left" in str(raised.value)
+        assert [each.name for each in tmp_path.iterdir()] == ["site"]
+        assert (folder / "index.html").is_file()
 
     def test_an_empty_folder_and_one_whose_parents_are_missing_will_do(self, make, tmp_path):
         frame = make({"ksg": {"a": [0.1, 0.2]}})
