@@ -28,7 +28,9 @@ PARETO = [
 ]
 ORIGIN = [
     c.text("mibench_version", "mibench"),
-    Column("commit", ("git_commit",), lambda row: reproduce.commit(row["git_commit"]), words=True, code=True),
+    Column(
+        "commit", ("git_commit",), lambda row: reproduce.commit(row["git_commit"]), words=True, wide=True, code=True
+    ),
     c.text("host", "host"),
     c.text("device", "device"),
     c.text("threads", "threads"),
@@ -46,7 +48,7 @@ ORIGIN = [
 TASKS = [
     c.name("task"),
     c.number("mi_true", "true MI", "nats"),
-    c.text("shape", "X × Y", "shape of a draw of each side"),
+    c.text("shape", "X, Y", "shape of a draw of each side"),
     c.text("tags", "tags", wide=True),
     Column("most accurate", ("leader",), lambda row: str(row["leader"]), "lowest RMSE of those that did not fail",
            words=True, code=True),

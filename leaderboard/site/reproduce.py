@@ -54,7 +54,17 @@ def _command(tasks: list[str], estimators: list[str], sizes: list[int], replicat
         "replicates": str(replicates),
         **({"seed": str(seed)} if seed else {}),
     }
-    return LINE.join(["mibench run", *(f"--{name} {shlex.quote(value)}" for name, value in options.items())])
+    return LINE.join(["mibench run", *(f"--{name} {_quoted(value)}" for name, value in options.items())])
+
+
+def _quoted(value: str) -> str:
+    """Return `value` as a word of the shell; what cannot be seen, or turns text around, is spelled out for bash."""
+    if value.isprintable():
+        return shlex.quote(value)
+    shown = "".join(
+        "\\" + char if char in "'\\" else char if char.isprintable() else f"\\U{ord(char):08x}" for char in value
+    )
+    return f"$'{shown}'"
 
 
 def _suite(tasks: list[str]) -> str:

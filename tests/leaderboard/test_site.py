@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import subprocess
 from dataclasses import dataclass, field
@@ -327,13 +328,16 @@ def test_the_libraries_are_there_once_and_little_else_takes_room(site):
 
 def words_of(command):
     """The words that a shell makes of a command."""
-    printed = subprocess.run(["sh", "-c", f"printf '%s\\0' {command}"], capture_output=True, text=True, check=True)
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    words = ["bash", "-c", f"printf '%s\\0' {command}"]
+    printed = subprocess.run(words, capture_output=True, encoding="utf-8", check=True, env=environment)
     return printed.stdout.split("\0")[:-1]
 
 
 def test_a_command_gives_hostile_names_to_the_program_and_not_to_the_shell(pages):
     (index,) = (page for file, page in pages.items() if file.name == "index.html")
     given = [words_of(e["text"]) for e in index.all("pre")]
+    assert all(line.isprintable() for e in index.all("pre") for line in e["text"].splitlines())
     for name in (*HOSTILE["estimators"], *HOSTILE["tasks"]):
         assert any(name in word for words in given for word in words)
 
