@@ -12,7 +12,7 @@ from ..board import Leaderboard
 from . import facts as of
 from .columns import GROWTH, SOURCES
 from .facts import Facts
-from .figures import Style, styles
+from .figures import Style, errors_by_size, styles
 from .frames import Setting, each_group, optional_frame, settings, with_efficiency
 from .names import slug
 from .overview import by_tag
@@ -119,6 +119,20 @@ class Contents:
     def page(self, name: str, text: str) -> None:
         """Write a page."""
         write_text(self.folder / name, text)
+
+
+def errors_plot(cells: pd.DataFrame, whose: str, names: str, style_of: Style, table: str) -> dict[str, Any] | None:
+    """Return the plot of the errors of `whose` against n, a line each of `names`; of one n alone, a row each.
+
+    Of several seeds it shows the one that most cells are of: a line through all would jump.
+    """
+    seed = cells["seed"].value_counts().index[0]
+    own = cells[cells["seed"] == seed]
+    sizes = sorted(set(own["n_samples"]))
+    where = "against n" if len(sizes) > 1 else f"at n = {sizes[0]}"
+    told = f"RMSE {whose} {where}" + (f", seed {seed}" if cells["seed"].nunique() > 1 else "")
+    made = plot("by-size", f"{told}, with 95 % intervals.", errors_by_size(own, names, style_of), table)
+    return None if made is None else made | {"title": "Against n" if len(sizes) > 1 else f"RMSE {where}"}
 
 
 def _first_words(columns: list[Column]) -> int:

@@ -6,8 +6,7 @@ import pandas as pd
 
 from ..rounding import compact
 from . import columns as c
-from . import figures
-from .contents import Contents, plot
+from .contents import Contents, errors_plot
 from .facts import hyperparameters
 from .figures import styles
 from .frames import in_order
@@ -52,7 +51,6 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame) -> None:
     strong, weak = strengths(tags)
     last = contents.settings[-1]
     standing = last.summary[last.summary["estimator"] == name].to_dict("records")
-    seed = cells["seed"].value_counts().index[0]
     text = page(
         "estimator.html",
         root=ROOT,
@@ -71,9 +69,7 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame) -> None:
         weak=weak,
         standing=standing[0] if standing else None,
         setting=last,
-        by_size=plot("by-size", f"RMSE of {name} on every task against n, with 95 % intervals.",
-                     figures.errors_by_size(cells[cells["seed"] == seed], "task", styles(contents.tasks)),
-                     table.identity),
+        by_size=errors_plot(cells, f"of {name} on every task", "task", styles(contents.tasks), table.identity),
         more=list(contents.optional_tables("estimator", name, ROOT)),
         links=contents.links(ROOT),
     )  # fmt: skip

@@ -9,13 +9,14 @@ from mibench.spec import parse
 
 from . import columns as c
 from . import figures
-from .contents import Contents, plot
+from .contents import Contents, errors_plot, plot
 from .facts import Facts, draw_picture
 from .frames import family_of, in_order
 from .names import slug
 from .render import page
 
 ROOT = "../"
+FAMILY = [c.name("estimator"), c.name("task"), c.number("mi_true", "true MI", "nats"), *c.ERRORS[:4]]
 
 
 def write_all(contents: Contents) -> None:
@@ -51,34 +52,28 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame, relatives: list[s
         picture=None if why_not else f"pictures/{identity}.png",
         why_not=why_not,
         table=table,
-        by_size=plot("by-size", f"RMSE of every estimator on {name} against n, with 95 % intervals.",
-                     figures.errors_by_size(_of_one_seed(cells), "estimator", contents.style), table.identity),
-        by_truth=_by_truth(contents, name, relatives, table.identity),
+        by_size=errors_plot(cells, f"of every estimator on {name}", "estimator", contents.style, table.identity),
+        by_truth=_by_truth(contents, name, relatives),
         more=list(contents.optional_tables("task", name, ROOT)),
         relatives=relatives,
-        family=family_of(name),
         links=contents.links(ROOT),
     )  # fmt: skip
     contents.page(f"tasks/{identity}.html", text)
 
 
-def _of_one_seed(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return the cells of the seed that has most; a line through several seeds would jump."""
-    of_the_seed: pd.DataFrame = cells[cells["seed"] == cells["seed"].value_counts().index[0]]
-    return of_the_seed
-
-
-def _by_truth(contents: Contents, name: str, relatives: list[str], table: str) -> dict[str, Any] | None:
-    """Draw the bias over the family of a task against the MI, at the largest n."""
-    if not relatives:
-        return None
+def _by_truth(contents: Contents, name: str, relatives: list[str]) -> dict[str, Any] | None:
+    """Draw the bias over the family of a task against the MI, at the largest n, with a table of it."""
     last = contents.settings[-1]
     cells = last.cells[last.cells["task"].isin([name, *relatives])]
     told = f"Bias of every estimator against the true MI, tasks like {name}, {last.title}, with 95 % intervals."
-    made = figures.errors_by_truth(cells, contents.style)
-    if made and "range" in made["layout"]["yaxis"]:
+    made = figures.errors_by_truth(cells, contents.style) if relatives else None
+    if made is None:
+        return None
+    if "range" in made["layout"]["yaxis"]:
         told += " The axis ends a little beyond the largest MI; a double click shows all."
-    return plot("by-truth", told, made, table)
+    ordered = cells.sort_values(["estimator", "mi_true", "task"])
+    table = contents.table(f"Errors on {name} and the like, {last.title}", ordered, FAMILY, ROOT)
+    return {"plot": plot("by-truth", told, made, table.identity), "table": table}
 
 
 def _parameters(name: str, facts: Facts) -> dict[str, str]:
