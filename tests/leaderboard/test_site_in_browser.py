@@ -107,7 +107,7 @@ def test_plots_show_hostile_names_as_text(site, visit):
 def test_a_table_is_sorted_by_a_click_or_a_key(site, visit, how):
     opened = visit()
     page = opened.go(site / PAGES["task"])
-    table = ".table:has(caption:has-text('Errors')) table"
+    table = ".table:has(caption:has-text('Errors of every')) table"
     headers = page.locator(f"{table} thead th").all_inner_texts()
     place = next(k for k, text in enumerate(headers, 1) if text.strip() == "RMSE")
     header = page.locator(f"{table} thead th:nth-child({place})")
