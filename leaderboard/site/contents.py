@@ -13,13 +13,13 @@ from . import facts as of
 from .columns import GROWTH, SOURCES
 from .facts import Facts
 from .figures import Style, errors_by_size, styles
-from .frames import Setting, each_group, optional_frame, settings, with_efficiency
+from .frames import Setting, each_group, settings
 from .names import slug
 from .overview import by_tag
 from .render import write_text
 from .table import Column, Link, Table
 
-OPTIONAL_TABLES: dict[str, tuple[str, list[Column]]] = {
+FURTHER_TABLES: dict[str, tuple[str, list[Column]]] = {
     "growth": ("How the error falls with n", GROWTH),
     "sources": ("Where the scatter comes from", SOURCES),
 }
@@ -35,13 +35,13 @@ class Contents:
 
     @cached_property
     def cells(self) -> pd.DataFrame:
-        """The cells of the board, with their efficiency."""
-        return with_efficiency(self.board.cells)
+        """The cells of the board."""
+        return self.board.cells
 
     @cached_property
     def settings(self) -> list[Setting]:
         """The (n_samples, seed), from small n to large."""
-        return settings(self.board, self.cells)
+        return settings(self.board)
 
     @cached_property
     def several_seeds(self) -> bool:
@@ -100,12 +100,12 @@ class Contents:
         write_text(self.folder / "data" / f"{table.identity}.tex", table.latex())
         return table
 
-    def optional_tables(self, key: str, name: str, root: str) -> Iterator[tuple[str, Table]]:
-        """Return the title and the table of what newer boards tell of the task or estimator (`key`) called `name`."""
-        for attribute, (title, columns) in OPTIONAL_TABLES.items():
-            frame = optional_frame(self.board, attribute)
-            own = None if frame is None else frame[frame[key] == name]
-            if own is not None and not own.empty:
+    def further_tables(self, key: str, name: str, root: str) -> Iterator[tuple[str, Table]]:
+        """Return the title and the table of what there is on growth and sources, of the `key` called `name`."""
+        for which, (title, columns) in FURTHER_TABLES.items():
+            frame = self.board.tables[which]
+            own = frame[frame[key] == name]
+            if not own.empty:
                 kept = [column for column in columns if column.keys != (key,) and self._tells(column)]
                 yield title, self.table(f"{title}, {key} {name}", own, kept, root)
 

@@ -70,7 +70,7 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame) -> None:
         standing=standing[0] if standing else None,
         setting=last,
         by_size=errors_plot(cells, f"of {name} on every task", "task", styles(contents.tasks), table.identity),
-        more=list(contents.optional_tables("estimator", name, ROOT)),
+        more=list(contents.further_tables("estimator", name, ROOT)),
         links=contents.links(ROOT),
     )  # fmt: skip
     contents.page(f"estimators/{slug(name)}.html", text)

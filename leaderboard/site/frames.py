@@ -1,29 +1,28 @@
-"""The frames that pages show: a board's cells with their efficiency, and what newer boards tell besides."""
+"""The frames that pages show: a board's cells and its summary, setting by setting."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ..board import Leaderboard
+from ..page import rows_of
 from ..picture import family
-from ..ranking import EXACT
 
 SETTING = ["n_samples", "seed"]
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One (n_samples, seed): its cells, its summary, and where it is known its row of `board.contests`."""
+    """One (n_samples, seed): its cells, its summary, and its row of `board.contests`."""
 
     n_samples: int
     seed: int
     several_seeds: bool
     cells: pd.DataFrame
     summary: pd.DataFrame
-    contest: dict[str, Any] | None
+    contest: dict[str, Any]
 
     @property
     def title(self) -> str:
@@ -36,47 +35,23 @@ class Setting:
         return f"n{self.n_samples}-seed{self.seed}"
 
 
-def with_efficiency(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return `cells` with RMSE / RMSE of the oracle as `efficiency`, where the board does not give it already.
-
-    It is NaN where the oracle was not run, or has no error.
-    """
-    if "efficiency" in cells.columns:
-        return cells
-    keys = ["task", *SETTING]
-    floor = cells[cells["estimator"].map(is_oracle)].drop_duplicates(keys)[[*keys, "rmse"]]
-    beside = cells[keys].merge(floor, how="left", on=keys)["rmse"].to_numpy()
-    known = np.where(beside > EXACT, beside, np.nan)
-    return cells.assign(efficiency=cells["rmse"].to_numpy() / known)
-
-
 def is_oracle(estimator: str) -> bool:
     """Return whether a spec is of the oracle, whatever its arguments."""
     return estimator.partition("(")[0] == "oracle"
 
 
-def settings(board: Leaderboard, cells: pd.DataFrame) -> list[Setting]:
+def settings(board: Leaderboard) -> list[Setting]:
     """Return one setting a (n_samples, seed), from small n to large."""
-    several = cells["seed"].nunique() > 1
-    contests = optional_frame(board, "contests")
-    found = []
-    for n, seed in sorted({(int(n), int(seed)) for n, seed in zip(cells["n_samples"], cells["seed"], strict=True)}):
-        own = _of(cells, n, seed)
-        summary = _of(board.summary, n, seed)
-        rows = [] if contests is None else _of(contests, n, seed).to_dict("records")
-        contest: dict[str, Any] | None = dict(rows[0]) if rows else None  # type: ignore[arg-type]
-        found.append(Setting(n, seed, several, own, summary, contest))
-    return found
+    several = board.cells["seed"].nunique() > 1
+    return [
+        Setting(n, seed, several, _of(board.cells, n, seed), _of(board.summary, n, seed), contest)
+        for contest in rows_of(board.contests)
+        for n, seed in [(contest["n_samples"], contest["seed"])]
+    ]
 
 
 def _of(frame: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     return frame.loc[(frame["n_samples"] == n) & (frame["seed"] == seed)]
-
-
-def optional_frame(board: Leaderboard, attribute: str) -> pd.DataFrame | None:
-    """Return a frame of a board, or None where it has none of that name, or an empty one."""
-    frame = getattr(board, attribute, None)
-    return frame if isinstance(frame, pd.DataFrame) and not frame.empty else None
 
 
 def family_of(task: str) -> str:

@@ -1,5 +1,6 @@
 """The first page: ranks, efficiency on each task, accuracy against cost, and where the records come from."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,7 +113,7 @@ def _section(contents: Contents, setting: Setting) -> Section:
     found = pareto_points(setting)
     points = contents.table(f"Accuracy and cost, {title}", found, PARETO)
     ranked = setting.summary[setting.summary["mean_rank"].notna()]
-    difference = float((setting.contest or {}).get("critical_difference") or float("nan"))
+    difference = float(setting.contest["critical_difference"])
     heat = heat_map(setting.cells, contents.estimators, decades_of(contents.cells))
     caption = f"RMSE / RMSE of the oracle, {title}"
     heat_file = slug(caption)
@@ -135,19 +136,14 @@ def _section(contents: Contents, setting: Setting) -> Section:
 
 
 def verdict(setting: Setting) -> str:
-    """Return what the contest of a setting says in a sentence or two; nothing where it is not known."""
-    known = setting.contest
-    if not known:
-        return ""
+    """Return what the contest of a setting says in a sentence or two; nothing where nobody is ranked."""
+    facts = setting.contest
     parts = []
-    p = known.get("friedman_p")
-    if p is not None and not pd.isna(p):
-        parts.append(
-            f"Friedman's test that all estimators are equal over the {known.get('tasks', '')} tasks: p = "
-            f"{'< 0.0001' if p < 1e-4 else compact(float(p))}.".replace("= <", "<")
-        )
-    winner, forgiven = (str(known.get(name) or "") for name in ("winner", "winner_if_ok"))
-    if winner and forgiven and winner != forgiven:
+    if not math.isnan(p := facts["friedman_p"]):
+        told = "p < 0.0001" if p < 1e-4 else f"p = {compact(p)}"
+        parts.append(f"Friedman's test that all estimators are equal over the {facts['tasks']} tasks: {told}.")
+    winner, forgiven = facts["winner"], facts["winner_if_ok"]
+    if facts["winner_changes"]:
         parts.append(f"{winner} has the best mean rank; if failures were forgiven it would be {forgiven}.")
     elif winner:
         parts.append(f"{winner} has the best mean rank, however failures are counted.")

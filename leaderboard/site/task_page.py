@@ -54,7 +54,7 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame, relatives: list[s
         table=table,
         by_size=errors_plot(cells, f"of every estimator on {name}", "estimator", contents.style, table.identity),
         by_truth=_by_truth(contents, name, relatives),
-        more=list(contents.optional_tables("task", name, ROOT)),
+        more=list(contents.further_tables("task", name, ROOT)),
         relatives=relatives,
         links=contents.links(ROOT),
     )  # fmt: skip

@@ -12,6 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects
 import pytest
@@ -19,11 +20,10 @@ import pytest
 import mibench.estimation
 from mibench import MibenchError
 from mibench.leaderboard import build
-from mibench.leaderboard.board import Leaderboard
+from mibench.leaderboard.rounding import with_interval
 from mibench.leaderboard.site import estimator_page, write_site
 from mibench.leaderboard.site.bundles import GLOBAL, as_script
 from mibench.leaderboard.site.folder import MARKER
-from mibench.leaderboard.site.frames import with_efficiency
 from mibench.leaderboard.site.names import slug
 from mibench.leaderboard.site.render import embedded
 
@@ -124,7 +124,7 @@ def test_names_and_messages_are_text_and_nothing_else(pages):
         assert not [e for e in page.elements for name in e["attributes"] if name.startswith("on")], file
         assert all(re.fullmatch(r"h\d+", e["attributes"].get("class", "")) for e in page.all("i"))
         assert not [e for e in page.elements if "javascript:" in (e["attributes"].get("href") or "").lower()]
-        assert len(page.all("title")) == 1
+        assert file.read_text("utf-8").partition("</head>")[0].count("<title>") == 1
     for name in HOSTILE["estimators"]:
         (page,) = (page for file, page in pages.items() if file.stem == slug(name))
         assert page.all("h1")[0]["text"] == name
@@ -230,11 +230,12 @@ def is_number(text):
 
 
 def test_what_the_tables_say_is_what_the_board_says(site, pages, hostile):
-    cells = with_efficiency(build(hostile).cells)
+    cells = build(hostile).cells
     task = HOSTILE["tasks"][0]
     own = cells[cells["task"] == task].set_index(["estimator", "n_samples"])
     (page,) = (page for file, page in pages.items() if file.stem == slug(task))
-    table, family = tables(page).values()
+    table, family, growing = tables(page).values()
+    assert growing.headers == ["estimator", "sizes", "rate", "bias grows"]
     assert {row[1][0] for row in family.rows} == set(HOSTILE["tasks"][:2])  # the same law at another MI
     at = {name: table.headers.index(name) for name in ("estimator", "n", "RMSE", "bias", "RMSE / oracle", "ok")}
     assert len(table.rows) == len(own)
@@ -367,37 +368,34 @@ def test_every_command_that_reproduces_names_what_was_run(make, tmp_path):
     assert run == set(cells[names].itertuples(index=False, name=None))
 
 
-def test_what_newer_boards_tell_is_shown_and_what_they_do_not_is_left_out(make, tmp_path):
-    errors = {f"gaussian(d={d}, mi=1)": [0.1, 0.2, 0.15] for d in (1, 2, 3)}
-    frame = make({"ksg": errors, "kl": {task: [0.3, 0.4, 0.2] for task in errors}, "oracle": errors})
-    old = build(frame)
-
-    class Newer(Leaderboard):
-        pass
-
-    newer = Newer(
-        old.cells.assign(violated=0.25, violated_low=0.1, violated_high=0.5, efficiency=7.25),
-        old.summary.assign(best=0.625, mean_rank_if_ok=1.5),
-        old.notes,
+def test_what_the_statistics_tell_is_on_the_pages(make, tmp_path):
+    tasks = [f"gaussian(d={d}, mi=1)" for d in (1, 2, 3)]
+    rng = np.random.default_rng(0)
+    frame = pd.concat([
+        make({
+            "oracle": {task: rng.normal(0, 0.1, 12) for task in tasks},
+            "mine": {task: [*rng.normal(-0.1, 0.2, 11), None] for task in tasks},
+            "ksg": {task: rng.normal(-0.1 - n / 10_000, 0.3, 12) for task in tasks},
+            "kl": {task: rng.normal(3, 0.3, 12) for task in tasks},
+        }, n_samples=n, seed=seed)
+        for n in (1000, 8000) for seed in (0, 1)
+    ])  # fmt: skip
+    frame.loc[frame["estimator"] == "mine", "bound"] = "lower"
+    board = build(frame)
+    write_site(board, frame, tmp_path / "site")
+    index, ksg, mine = (
+        (tmp_path / "site" / page).read_text("utf-8")
+        for page in ("index.html", f"estimators/{slug('ksg')}.html", f"estimators/{slug('mine')}.html")
     )
-    contest = {"n_samples": 1000, "seed": 0, "tasks": 3, "friedman_p": 1e-7, "critical_difference": 0.7}
-    object.__setattr__(newer, "contests", pd.DataFrame([contest | {"winner": "ksg", "winner_if_ok": "kl",
-                                                                   "winner_changes": True}]))  # fmt: skip
-    growth = {"task": "gaussian(d=1, mi=1)", "estimator": "ksg", "seed": 0, "sizes": "1000", "rate": -0.5}
-    object.__setattr__(newer, "growth", pd.DataFrame([growth | {"rate_low": -0.6, "rate_high": -0.4, "grows": True}]))
-    write_site(old, frame, tmp_path / "old")
-    write_site(newer, frame, tmp_path / "new")
-    name = f"estimators/{slug('ksg')}.html"
-    before, after = (
-        [(tmp_path / which / page).read_text("utf-8") for page in ("index.html", name)] for which in ("old", "new")
-    )
-    for words in ("P(best)", "62.5 %", "critical difference 0.70", "if failures were forgiven it would be kl"):
-        assert words in after[0]
-        assert words not in before[0]
-    for words in ("bound violated", "25 % [10 %, 50 %]", "7.25", "How the error falls with n"):
-        assert words in after[1]
-        assert words not in before[1]
-    assert "7.25" in Page(after[0]).all("table", **{"class": "heat"})[0]["text"]
+    difference = board.contests["critical_difference"].iloc[0]
+    for words in ("P(best)", f"critical difference {difference:.2f}", "if failures were forgiven it would be mine"):
+        assert words in index
+    cell = board.cells[board.cells["estimator"] == "ksg"].iloc[0]
+    efficiency = with_interval(cell["efficiency"], cell["efficiency_low"], cell["efficiency_high"])
+    for words in (efficiency, "How the error falls with n", "Where the scatter comes from"):
+        assert words in ksg
+    assert "bound violated" in mine
+    assert "bound violated" not in ksg
 
 
 class TestFolder:

@@ -10,7 +10,7 @@ from mibench.leaderboard import build
 from mibench.leaderboard.records import REQUIRED
 from mibench.leaderboard.site import figures, write_site
 from mibench.leaderboard.site.diagram import SIDE, WIDTH, cliques, diagram
-from mibench.leaderboard.site.frames import settings, with_efficiency
+from mibench.leaderboard.site.frames import settings
 from mibench.leaderboard.site.heat import SHADES, colours, shade
 from mibench.leaderboard.site.names import slug
 from mibench.leaderboard.site.overview import by_tag, pareto_points, strengths
@@ -48,24 +48,13 @@ def test_a_shade_is_the_logarithm_of_the_ratio():
     assert [shade(ratio, 2) for ratio in (0.5, 1, 10, 100, 1e9, math.inf)] == [0, 0, 16, 31, 31, 31]
 
 
-def test_efficiency_is_the_rmse_beside_that_of_the_oracle(make):
-    tasks = {"a": [0.3, -0.3], "b": [1.0, 1.0]}
-    frame = make({"ksg": tasks, "oracle": {"a": [0.1, -0.1], "b": [0.0, 0.0]}})
-    cells = with_efficiency(build(frame).cells).set_index(["task", "estimator"])["efficiency"]
-    assert cells["a", "ksg"] == pytest.approx(3)
-    assert cells["a", "oracle"] == pytest.approx(1)
-    assert math.isnan(cells["b", "ksg"])  # the oracle has no error there
-    without = with_efficiency(build(make({"ksg": tasks})).cells)
-    assert without["efficiency"].isna().all()
-
-
 def test_none_on_the_front_is_beaten_in_both(world):
     frame = world({**{f"e{k}": 0.1 * 2**k for k in range(8)}, "oracle": 0.05})
     seconds = dict(zip([f"e{k}" for k in range(8)], [4.0, 9.0, 2.0, 3.0, 1.0, 0.5, 0.7, 0.1], strict=True))
     frame["seconds_amortised"] = frame["estimator"].map(seconds).fillna(1.0)
     frame.loc[(frame["estimator"] == "e7") & (frame.index % 10 == 0), ["status", "estimate"]] = ["crash", None]
     board = build(frame)
-    (setting,) = settings(board, with_efficiency(board.cells))
+    (setting,) = settings(board)
     points = pareto_points(setting).set_index("estimator")
     assert set(points.index[points["on_front"]]) == {"e0", "e2", "e4", "e5"}
     assert points.loc["e7", "tasks_failed"] == 8
@@ -85,7 +74,7 @@ def test_strengths_are_relative_to_the_others_on_the_same_tasks_and_a_failure_is
         "three": {"a": bad, "b": bad, "c": good, "d": [0.1, None], "e": good},
         "oracle": {task: [0.05, -0.05] for task in "abcde"},
     })  # fmt: skip
-    found = by_tag(with_efficiency(build(frame).cells), tags)
+    found = by_tag(build(frame).cells, tags)
     one = found[found["estimator"] == "one"].set_index("tag")
     assert one.loc["smooth", ["tasks", "failed", "efficiency", "relative"]].tolist() == pytest.approx([2, 0, 2, 0.25])
     assert one.loc["rough", "efficiency"] == pytest.approx(8)
