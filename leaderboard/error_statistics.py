@@ -88,23 +88,32 @@ def _set(found: dict[str, Array], cells: Codes, values: dict[str, Array]) -> Non
 
 def _of_errors(errors: Array) -> dict[str, Array]:
     ordered = np.sort(errors, axis=1)
-    low, median, high = np.quantile(ordered, [0.05, 0.5, 0.95], axis=1)
     count = errors.shape[1]
     std = errors.std(axis=1, ddof=1) if count > 1 else np.full(len(errors), np.nan)
+    of_bias, of_std = bias_interval(errors), std_interval(errors)
     return {
         "bias": errors.mean(axis=1),
-        **_ends("bias", bias_interval(errors)),
+        **_ends("bias", of_bias),
         "std": std,
-        **_ends("std", std_interval(errors)),
+        **_ends("std", of_std),
         "rmse": np.sqrt((errors**2).mean(axis=1)),
-        **_ends("rmse", rmse_interval(errors)),
-        "median": median,
+        **_ends("rmse", rmse_interval(errors, of_bias, of_std)),
+        "median": _quantile(ordered, 0.5),
         **_ends("median", quantile_interval(ordered, 0.5)),
-        "q05": low,
+        "q05": _quantile(ordered, 0.05),
         **_ends("q05", quantile_interval(ordered, 0.05)),
-        "q95": high,
+        "q95": _quantile(ordered, 0.95),
         **_ends("q95", quantile_interval(ordered, 0.95)),
     }
+
+
+def _quantile(ordered: Array, p: float) -> Array:
+    """Return the quantile of sorted rows, between the two nearest by interpolation, as `np.quantile` does."""
+    place = p * (ordered.shape[1] - 1)
+    below = int(place)
+    above = min(below + 1, ordered.shape[1] - 1)
+    value = ordered[:, below] + (place - below) * (ordered[:, above] - ordered[:, below])
+    return np.asarray(value, dtype=np.float64)
 
 
 def _of_pairs(errors: Array, oracle: Array) -> dict[str, Array]:

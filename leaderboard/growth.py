@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from .resampling import Array
 from .stacks import Codes, stacks
@@ -36,6 +36,8 @@ def growth(records: pd.DataFrame) -> pd.DataFrame:
     `records` are those of `records.current_records`. Replicates with an estimate at every size count; of one replicate,
     the draws at different sizes may share randomness, so that replicates are left out and compared whole.
     """
+    if records["n_samples"].nunique() == 1:
+        return pd.DataFrame(columns=list(GROWTH_COLUMNS))
     known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
     sizes = known.groupby(SERIES, observed=True)["n_samples"].transform("nunique")
     taken = known.groupby([*SERIES, "replicate"], observed=True)["n_samples"].transform("size")
@@ -45,6 +47,8 @@ def growth(records: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(columns=list(GROWTH_COLUMNS))
     table = pd.concat(tables, ignore_index=True).sort_values(SERIES, ignore_index=True)
     tested = table["q_grows"].notna()
+    from scipy import stats  # late, as it takes long to load
+
     table.loc[tested, "q_grows"] = stats.false_discovery_control(table.loc[tested, "q_grows"])
     return table.assign(grows=table["q_grows"] <= RATE)[list(GROWTH_COLUMNS)]
 
@@ -81,7 +85,7 @@ def _statistics(errors: Array, sizes: Array) -> pd.DataFrame:
     low = high = np.full(len(errors), np.nan)
     if replicates >= LEAST:
         deviation = pseudo.std(axis=1, ddof=1) / np.sqrt(replicates)
-        low, high = (pseudo.mean(axis=1) + stats.t.ppf(p, replicates - 1) * deviation for p in TAILS)
+        low, high = (pseudo.mean(axis=1) + special.stdtrit(replicates - 1, p) * deviation for p in TAILS)
     first, last = errors[:, :, 0], errors[:, :, -1]
     return pd.DataFrame({
         "sizes": ", ".join(str(int(n)) for n in sizes),
@@ -106,5 +110,5 @@ def _p_grows(first: Array, last: Array) -> Array:
     for difference in (turned - first, turned + first):
         mean, deviation = difference.mean(axis=1), difference.std(axis=1, ddof=1)
         error = np.maximum(deviation, ROUNDING * (1 + np.abs(mean))) / np.sqrt(replicates)
-        worst = np.maximum(worst, stats.t.sf(mean / error, replicates - 1))
+        worst = np.maximum(worst, special.stdtr(replicates - 1, -mean / error))
     return np.minimum(2 * worst, 1)

@@ -13,7 +13,7 @@ TINY = 1e-9
 MONTE_CARLO = 4  # standard errors
 IMAGINARY = 2
 MANY = 32  # tasks, above which each has fewer resamples of its replicates to draw from: the others make up for it
-LEAST_WEIGHTINGS = 200
+LEAST_WEIGHTINGS = 50
 
 
 def ranks(errors: Array, weights: Array) -> Array:

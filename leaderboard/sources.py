@@ -30,6 +30,8 @@ def sources(records: pd.DataFrame) -> pd.DataFrame:
     & McCulloch 1992, section 3.5), in which an interaction of both belongs to the training. Intervals are unknown below
     ten replicates.
     """
+    if records["seed"].nunique() == 1:
+        return pd.DataFrame(columns=list(SOURCE_COLUMNS))
     known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
     seeds = known.groupby(CELL_OF_SEEDS, observed=True)["seed"].transform("nunique")
     taken = known.groupby([*CELL_OF_SEEDS, "replicate"], observed=True)["seed"].transform("size")

@@ -14,6 +14,19 @@ def test_the_critical_difference_has_the_quantiles_of_demsars_table_5(estimators
     assert critical_difference(14, estimators) == pytest.approx(expected, rel=3e-4)
 
 
+@pytest.mark.parametrize("estimators", [2, 3, 7, 19, 60])
+def test_the_critical_difference_is_that_of_scipys_studentized_range(estimators):
+    quantile = stats.studentized_range.ppf(0.95, estimators, np.inf) / np.sqrt(2)
+    expected = quantile * np.sqrt(estimators * (estimators + 1) / (6 * 27))
+    assert critical_difference(27, estimators) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_friedmans_p_is_that_of_scipy_with_ties_too(seed):
+    ranks = stats.rankdata(np.random.default_rng(seed).integers(0, 5, size=(9, 6)), axis=1)
+    assert friedman_p(ranks) == pytest.approx(stats.friedmanchisquare(*ranks.T).pvalue, rel=1e-9)
+
+
 def test_equal_estimators_are_told_apart_in_one_of_twenty_contests():
     rng = np.random.default_rng(0)
     ranks = np.argsort(rng.normal(size=(4000, 25, 5)), axis=2).argsort(axis=2) + 1
