@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from .resampling import Array, ranks
+from .resampling import Array, ranks_by_task
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,4 @@ class Contest:
     @cached_property
     def ranks(self) -> Array:
         """The ranks (T, E) of the ranked estimators on each task, all replicates together; 1 is best."""
-        each = [ranks(errors, np.ones((1, errors.shape[1])))[0] for errors in self.matrices]
-        return np.array(each).reshape(len(each), len(self.ranked))
+        return ranks_by_task(self.matrices) if self.errors else np.empty((0, len(self.ranked)))

@@ -7,14 +7,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .contest import Contest
+from .error_statistics import EXACT
 from .front import on_front
 from .resampling import (
     Array,
     chance_of_being_best,
     mean_rank_deviations,
     mean_rank_interval,
-    mean_ranks,
-    ranks,
     ranks_if_ok,
     told_apart,
 )
@@ -22,7 +21,6 @@ from .significance import critical_difference, friedman_p
 
 RESAMPLES = 2000
 FEW_TASKS = 6  # below it, agreement of all tasks is no evidence at the 5 % level (sign test)
-EXACT = 1e-9  # nats; an RMSE of the oracle below it is rounding
 CONTEST_COLUMNS = {
     "n_samples": "draws a replicate",
     "seed": "seed of the run",
@@ -126,13 +124,13 @@ def _standing(contest: Contest) -> pd.DataFrame:
     tasks, names = contest.matrices, contest.ranked
     if not tasks or not names:
         return pd.DataFrame(columns=STANDING, dtype=float).astype({"group": "Int64", "won": "Int64"})
-    mean = mean_ranks(tasks)
+    mean = contest.ranks.mean(axis=0)
     deviations = mean_rank_deviations(tasks, RESAMPLES, np.random.default_rng(0))
     low, high = mean_rank_interval(mean, deviations)
     group = groups(mean, told_apart(mean, deviations)) if len(tasks) > 1 else np.full(len(names), np.nan)
     best = chance_of_being_best(mean, deviations) if len(tasks) > 1 else np.full(len(names), np.nan)
     if_ok = np.mean([ranks_if_ok(errors) for errors in tasks], axis=0)
-    values = (mean, low, high, best, if_ok, group, _won(tasks))
+    values = (mean, low, high, best, if_ok, group, _won(contest))
     table = pd.DataFrame(dict(zip(STANDING, values, strict=True)), index=names)
     return table.astype({"group": "Int64", "won": "Int64"})
 
@@ -149,12 +147,10 @@ def groups(mean: Array, apart: NDArray[np.bool_]) -> Array:
     return group
 
 
-def _won(tasks: list[Array]) -> Array:
-    won = np.zeros(len(tasks[0]))
-    for errors in tasks:
-        rank = ranks(errors, np.ones((1, errors.shape[1])))[0]
-        won += (rank == rank.min()) & ~np.isnan(errors).any(axis=1)
-    return won
+def _won(contest: Contest) -> Array:
+    whole = [~np.isnan(errors).any(axis=1) for errors in contest.matrices]
+    first = contest.ranks == contest.ranks.min(axis=1, keepdims=True)
+    return np.asarray((first & np.array(whole)).sum(axis=0), dtype=np.float64)
 
 
 def _relative_errors(contest: Contest) -> pd.Series:

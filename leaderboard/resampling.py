@@ -121,10 +121,9 @@ def _add_imaginary_tasks(total: Array, times: NDArray[np.int64], rng: np.random.
     np.add.at(total, sample, rng.permuted(np.tile(in_order, (len(sample), 1)), axis=1))
 
 
-def mean_ranks(tasks: Sequence[Array]) -> Array:
-    """Return the mean over tasks of the ranks (E,) of E estimators; `tasks` holds the errors (E, R_t) of each."""
-    each = [ranks(errors, np.ones((1, errors.shape[1])))[0] for errors in tasks]
-    return np.asarray(np.mean(each, axis=0), dtype=np.float64)
+def ranks_by_task(tasks: Sequence[Array]) -> Array:
+    """Return the ranks (T, E) of E estimators on each of T tasks, of which `tasks` holds the errors (E, R_t)."""
+    return np.concatenate([ranks(errors, np.ones((1, errors.shape[1]))) for errors in tasks])
 
 
 def mean_rank_interval(value: Array, deviations: Array) -> tuple[Array, Array]:

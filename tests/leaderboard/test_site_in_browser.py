@@ -85,8 +85,10 @@ def test_a_page_opens_from_its_file_without_an_error_or_a_request_and_no_name_ru
     opened = visit()
     page = opened.go(site / PAGES[name])
     opened.see_all()
-    for link in page.locator(".canvas .point, .canvas .legendtoggle").all()[:4]:
-        link.hover(force=True)
+    marks = page.locator(".canvas .point:visible, .canvas .legendtoggle:visible").all()
+    assert marks
+    for mark in marks[:4]:
+        mark.hover(force=True)
     assert page.evaluate("window.hit") is None
     assert opened.wrong == []
     assert opened.fetched == []
