@@ -15,11 +15,11 @@ def to_csv(cells: pd.DataFrame) -> str:
     return cells.to_csv(index=False, lineterminator="\n")
 
 
-def to_json(tables: Mapping[str, pd.DataFrame], notes: Iterable[str]) -> str:
+def to_json(tables: Mapping[str, pd.DataFrame], notes: Iterable[str], indent: int | None = 1) -> str:
     """Return strict JSON: schema, units, each table and notes; an undefined or infinite number is null."""
     each = {name: rows(table) for name, table in tables.items()}
     document = {"schema": SCHEMA, "units": "nats", **each, "notes": list(notes)}
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return json.dumps(document, indent=indent, allow_nan=False) + "\n"
 
 
 def rows(table: pd.DataFrame) -> list[dict[str, Any]]:

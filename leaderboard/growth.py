@@ -82,10 +82,10 @@ def _statistics(errors: Array, sizes: Array) -> pd.DataFrame:
         rate = (weights * np.log(total) / 2).sum(axis=1)
         without = (weights * np.log(total[:, None] - errors**2) / 2).sum(axis=2)
         pseudo = replicates * rate[:, None] - (replicates - 1) * without
-    low = high = np.full(len(errors), np.nan)
-    if replicates >= LEAST:
-        deviation = pseudo.std(axis=1, ddof=1) / np.sqrt(replicates)
-        low, high = (pseudo.mean(axis=1) + special.stdtrit(replicates - 1, p) * deviation for p in TAILS)
+        low = high = np.full(len(errors), np.nan)
+        if replicates >= LEAST:
+            deviation = pseudo.std(axis=1, ddof=1) / np.sqrt(replicates)
+            low, high = (pseudo.mean(axis=1) + special.stdtrit(replicates - 1, p) * deviation for p in TAILS)
     first, last = errors[:, :, 0], errors[:, :, -1]
     return pd.DataFrame({
         "sizes": ", ".join(str(int(n)) for n in sizes),

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..export import to_json
 from ..page import LEGEND
 from ..rounding import compact
 from . import columns as c
@@ -84,8 +85,9 @@ def write(contents: Contents) -> None:
     """Write index.html, and the downloads of all cells."""
     sections = [_section(contents, setting) for setting in contents.settings]
     board = contents.board
-    for name, format in (("leaderboard.json", "json"), ("leaderboard.tex", "latex"), ("cells.csv", "csv")):
+    for name, format in (("leaderboard.tex", "latex"), ("cells.csv", "csv")):
         write_text(contents.folder / "data" / name, board.render(format))
+    write_text(contents.folder / "data" / "leaderboard.json", to_json(board.tables, board.notes, indent=None))
     unknown = {"task": contents.task_facts, "estimator": contents.estimator_facts}
     text = page(
         "index.html",
