@@ -1,5 +1,6 @@
 """Whether a change made an estimator worse: two sets of records, paired replicate by replicate."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
@@ -17,6 +18,7 @@ from .records import CELL, current_records
 Array = NDArray[np.float64]
 RATE = 0.05  # false discoveries among the verdicts of one kind
 POWER = 0.8  # with which the minimal detectable effect is found
+LISTED = 40  # cells on one side only; of more, each estimator is told in one line
 ROUNDING = 1e-12  # nats a nat; a spread of differences below it is none
 COLUMNS = {
     "verdict": "worse, better, equivalent or inconclusive",
@@ -106,7 +108,7 @@ def _paired(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, list[
     notes = []
     old, new = (set(side[CELL].drop_duplicates().itertuples(index=False, name=None)) for side in (base, head))
     for name, here, there in (("BASE", old, new), ("HEAD", new, old)):
-        notes += [f"only in {name}: {_cell_name(cell)}." for cell in sorted(here - there)]
+        notes += [f"only in {name}: {each}." for each in _listed(sorted(here - there))]
     kept = [*CELL, "replicate", "task_fingerprint", "mi_true", "status", "error", "message", "seconds_amortised",
             "host", "device"]  # fmt: skip
     pairs = base[kept].merge(head[kept], on=[*CELL, "replicate"], suffixes=("_base", "_head"))
@@ -118,6 +120,14 @@ def _paired(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, list[
     silent = set(pairs.loc[~some, CELL].itertuples(index=False, name=None))
     notes += [f"not compared, as neither side has an estimate: {_cell_name(cell)}." for cell in sorted(silent)]
     return pairs[some].reset_index(drop=True), notes
+
+
+def _listed(cells: Sequence[tuple[object, ...]]) -> list[str]:
+    """Name each of a few cells, or of many the estimators, with how many cells each has."""
+    if len(cells) <= LISTED:
+        return [_cell_name(cell) for cell in cells]
+    estimators = Counter(str(estimator) for _, estimator, _, _ in cells)
+    return [f"{count} cells of {estimator}" for estimator, count in sorted(estimators.items())]
 
 
 def _cell_name(cell: Sequence[object]) -> str:
