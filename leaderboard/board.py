@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Self
 
+import numpy as np
 import pandas as pd
 
 from mibench.errors import MibenchError, suggest
@@ -42,9 +43,10 @@ class Leaderboard:
     def from_records(cls, frame: pd.DataFrame) -> Self:
         """Compute the leaderboard of `frame`, one row a replicate; `MibenchError` where it is empty or malformed."""
         records, left_out = current_records(frame)
-        cells = cell_statistics(records)
-        summary, contests, caveats = summarise(records, cells)
-        return cls(cells, summary, contests, growth(records), sources(records), (*left_out, *caveats))
+        with np.errstate(over="ignore", invalid="ignore"):  # an estimator may explode: its RMSE is infinite
+            cells = cell_statistics(records)
+            summary, contests, caveats = summarise(records, cells)
+            return cls(cells, summary, contests, growth(records), sources(records), (*left_out, *caveats))
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:

@@ -65,6 +65,10 @@ def leaderboard(
         raise MibenchError(f"unknown picture {picture!r}; use {', '.join(PICTURED)}")
     draws = path is not None and format is None and path.suffix.lower() in PICTURES and not names_folder(output)
     chosen = "" if draws else SITE if format is None and names_folder(output) else chosen_format(format, path)
+    if summary and chosen in ("", SITE):
+        raise MibenchError("--summary is for tables; leave it out for a picture or HTML pages")
+    if picture != PICTURED[0] and not draws:
+        raise MibenchError(f"--picture {picture} needs a file to draw to, such as --output {picture}.svg")
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
     from .records import USED

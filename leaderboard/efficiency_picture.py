@@ -48,6 +48,8 @@ def make(board: Leaderboard) -> Figure:
     table = cells.assign(whole=whole).pivot(index="task", columns="estimator", values="whole")[ranked]
     known = table.index[table.notna().any(axis=1)]
     signs = cells.assign(sign=_signs(cells)).pivot(index="task", columns="estimator", values="sign")
+    if known.empty:
+        raise MibenchError("no cell without a failure has an efficiency to draw")
     return _draw(table.loc[known], signs.loc[known, ranked].fillna(""))
 
 

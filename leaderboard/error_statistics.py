@@ -13,6 +13,7 @@ from .intervals import (
     share_interval,
     std_interval,
 )
+from .records import are_of_oracle
 from .stacks import Codes, stacks
 
 EXACT = 1e-9  # nats; an RMSE of the oracle below it is rounding
@@ -66,9 +67,7 @@ def error_statistics(records: pd.DataFrame) -> pd.DataFrame:
 
 def oracle_errors(records: pd.DataFrame) -> Array:
     """Return for each record the error of the oracle on the same draws, NaN where it was not run or has none."""
-    names = records["estimator"].unique()
-    oracles = [name for name in names if str(name).partition("(")[0] == "oracle"]
-    of_oracle = records["baseline"].to_numpy(dtype=bool) & records["estimator"].isin(oracles).to_numpy()
+    of_oracle = (are_of_oracle(records) & records["error"].notna()).to_numpy()  # a failure at a seed hides no other
     if not of_oracle.any():
         return np.full(len(records), np.nan)
     draw: Codes = records.groupby(["task", "n_samples", "replicate"], observed=True).ngroup().to_numpy()

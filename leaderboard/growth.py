@@ -77,8 +77,8 @@ def _statistics(errors: Array, sizes: Array) -> pd.DataFrame:
     replicates = errors.shape[1]
     centred = np.log(sizes) - np.log(sizes).mean()
     weights = centred / (centred**2).sum()
-    total = (errors**2).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
+        total = (errors**2).sum(axis=1)
         rate = (weights * np.log(total) / 2).sum(axis=1)
         without = (weights * np.log(total[:, None] - errors**2) / 2).sum(axis=2)
         pseudo = replicates * rate[:, None] - (replicates - 1) * without

@@ -113,7 +113,8 @@ class History:
 def _cells(shared: pd.DataFrame) -> pd.DataFrame:
     """Return one row a cell at a commit, but for the names of the commits."""
     keys = [*CELL, "position"]
-    parts = [cell_statistics(renumbered(part)).assign(position=place) for place, part in shared.groupby("position")]
+    with np.errstate(over="ignore", invalid="ignore"):  # an estimator may explode: its RMSE is infinite
+        parts = [cell_statistics(renumbered(part)).assign(position=place) for place, part in shared.groupby("position")]
     table = pd.concat(parts, ignore_index=True).rename(columns={"seconds": "seconds_median"}).drop(columns="reason")
     table["failed"] = table[[f"n_{status}" for status in FAILURES]].sum(axis=1)
     pairs = _with_first(shared)
@@ -180,7 +181,8 @@ def _geometric_means(cells: pd.DataFrame, name: str) -> pd.DataFrame:
         parts.append(names.loc[here].assign(**values, **{f"{name}_cells": logs.shape[1]}))
     table = pd.concat(parts[1:] or parts).set_index(STEP)
     everywhere = table.reindex(pd.MultiIndex.from_frame(cells[STEP].drop_duplicates()))
-    return everywhere.fillna({f"{name}_cells": 0}).astype({f"{name}_cells": int})
+    ratios = dict.fromkeys((name, f"{name}_low", f"{name}_high"), float)
+    return everywhere.fillna({f"{name}_cells": 0}).astype({f"{name}_cells": int, **ratios})
 
 
 def _errors_left_out(estimators: pd.DataFrame, names: dict[int, str]) -> Iterator[str]:

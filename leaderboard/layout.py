@@ -9,7 +9,7 @@ import pandas as pd
 
 from .details import growth_section, source_section
 from .page import BASELINE, Page, Row, Section, one_line, rows_of
-from .rounding import MISSING, compact, plus_minus, share, with_interval
+from .rounding import MISSING, around, compact, share, with_interval
 from .statistics import NOT_OK
 
 SETTING = ["n_samples", "seed"]
@@ -41,7 +41,7 @@ def _task_section(cells: list[Row], several_seeds: bool) -> Section:
 
 
 def _cell_row(cell: Row) -> list[str]:
-    bias = plus_minus(cell["bias"], (cell["bias_high"] - cell["bias_low"]) / 2)
+    bias = around(cell["bias"], cell["bias_low"], cell["bias_high"])
     return [
         _name(cell),
         f"{cell['ok']}/{cell['replicates']}",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from .contest import Contest
 from .error_statistics import EXACT
 from .front import on_front
+from .records import are_of_oracle, is_oracle
 from .resampling import (
     Array,
     chance_of_being_best,
@@ -20,6 +21,7 @@ from .resampling import (
 from .significance import critical_difference, friedman_p
 
 RESAMPLES = 2000
+FEWEST_OF_BEST = 3  # tasks; of two, any could be the best
 FEW_TASKS = 6  # below it, agreement of all tasks is no evidence at the 5 % level (sign test)
 CONTEST_COLUMNS = {
     "n_samples": "draws a replicate",
@@ -67,7 +69,7 @@ def summarise(records: pd.DataFrame, cells: pd.DataFrame) -> tuple[pd.DataFrame,
     contests: list[dict[str, object]] = []
     notes: list[str] = []
     for (n, seed), here in cells.groupby(["n_samples", "seed"]):
-        contest = Contest.of(records[(records["n_samples"] == n) & (records["seed"] == seed)])
+        contest = Contest.of(_at(records[records["n_samples"] == n], seed))
         tables.append(_summary(contest, here))
         contests.append({"n_samples": n, "seed": seed, **_as_a_whole(contest, tables[-1])})
         where = f"n = {n}" + (f", seed {seed}" if records["seed"].nunique() > 1 else "")
@@ -89,6 +91,15 @@ def _summary(contest: Contest, cells: pd.DataFrame) -> pd.DataFrame:
     )
     table["on_front"] = on_front(table.rename(columns={"vs_oracle": "efficiency"}), ["n_samples", "seed"])
     return table.reset_index().sort_values(["baseline", "mean_rank", "estimator"])
+
+
+def _at(records: pd.DataFrame, seed: object) -> pd.DataFrame:
+    """Return the records of a seed; of another one those of an oracle that it lacks, as its answer has no seed."""
+    own = records[records["seed"] == seed]
+    lacking = are_of_oracle(records) & ~records["estimator"].isin(own["estimator"].unique())
+    if not lacking.any():
+        return own
+    return pd.concat([own, records[lacking].drop_duplicates(["task", "estimator", "replicate"])])
 
 
 def _as_a_whole(contest: Contest, table: pd.DataFrame) -> dict[str, object]:
@@ -128,7 +139,7 @@ def _standing(contest: Contest) -> pd.DataFrame:
     deviations = mean_rank_deviations(tasks, RESAMPLES, np.random.default_rng(0))
     low, high = mean_rank_interval(mean, deviations)
     group = groups(mean, told_apart(mean, deviations)) if len(tasks) > 1 else np.full(len(names), np.nan)
-    best = chance_of_being_best(mean, deviations) if len(tasks) > 1 else np.full(len(names), np.nan)
+    best = chance_of_being_best(mean, deviations) if len(tasks) >= FEWEST_OF_BEST else np.full(len(names), np.nan)
     if_ok = np.mean([ranks_if_ok(errors) for errors in tasks], axis=0)
     values = (mean, low, high, best, if_ok, group, _won(contest))
     table = pd.DataFrame(dict(zip(STANDING, values, strict=True)), index=names)
@@ -159,15 +170,18 @@ def _relative_errors(contest: Contest) -> pd.Series:
     Tasks on which the oracle has no error (where X and Y are independent) are left out for all; an estimator that
     failed on any task has no such mean.
     """
-    logs = [np.log(ratio) for ratio in _ratios(contest) if ratio is not None]
+    with np.errstate(divide="ignore"):  # of an estimator that is exact
+        logs = [np.log(ratio) for ratio in _ratios(contest) if ratio is not None]
     if not logs:
         return pd.Series(dtype=float, name="vs_oracle")
     mean = pd.concat(logs, axis=1).mean(axis=1, skipna=False)
-    return pd.Series(np.exp(mean), name="vs_oracle")
+    failed = np.any([errors.isna().any() for errors in contest.errors.values()], axis=0)
+    failed &= ~mean.index.isin(contest.baselines)
+    return pd.Series(np.exp(mean.mask(failed)), name="vs_oracle")
 
 
 def _ratios(contest: Contest) -> Iterator[pd.Series | None]:
-    oracle = next((name for name in contest.baselines if name.partition("(")[0] == "oracle"), None)
+    oracle = next(filter(is_oracle, contest.baselines), None)
     for errors in contest.errors.values() if oracle else ():
         paired = errors[errors[oracle].notna()]
         rmse = np.sqrt((paired**2).mean(skipna=False))

@@ -52,11 +52,13 @@ def _read_store(store: str, columns: Sequence[str] | None) -> "pd.DataFrame":
 
 def read_csv(file: str) -> "pd.DataFrame":
     """Read records as ``to_frame().to_csv(file)`` writes them."""
+    import zlib
+
     import pandas as pd
 
     try:
         frame = pd.read_csv(file, keep_default_na=False, na_values=[""])
-    except (OSError, ValueError, EOFError) as error:  # ParserError and EmptyDataError are ValueErrors
+    except (OSError, ValueError, EOFError, zlib.error) as error:  # ParserError and EmptyDataError are ValueErrors
         raise MibenchError(f"{file} cannot be read as records: {' '.join(str(error).split())}") from None
     return frame
 
@@ -68,11 +70,16 @@ def select(
     samples: str | None = None,
 ) -> "pd.DataFrame":
     """Return the rows of `frame` (one a replicate) that all filters select, and the baselines beside them."""
+    for option, column in ((tasks, "task"), (estimators, "estimator"), (samples, "n_samples")):
+        if option and column not in frame.columns:
+            raise MibenchError(f"the records lack {column}; give one row a replicate, as Store.to_frame() does")
     if tasks:
         frame = frame[_matching(frame["task"], tasks, "task")]
     if estimators:
+        from .records import are_baselines
+
         chosen = _matching(frame["estimator"], estimators, "estimator")
-        frame = frame[chosen | frame["baseline"].astype(bool) if "baseline" in frame.columns else chosen]
+        frame = frame[chosen | are_baselines(frame)]
     if samples:
         frame = frame[_matching(frame["n_samples"].astype(str), [samples], "samples")]
     return frame
@@ -80,6 +87,7 @@ def select(
 
 def _matching(names: "pd.Series[str]", patterns: Sequence[str], option: str) -> "pd.Series[bool]":
     """Return which of `names` any of `patterns` selects; each of them must select one."""
+    names = names.astype(str)
     known = sorted(names.unique())
     chosen: set[str] = set()
     given = split_list(",".join(patterns))

@@ -61,15 +61,34 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     if unknown:
         raise MibenchError(f"unknown status {unknown[0]!r} in the records; known: {', '.join(STATUSES)}")
     records = frame.reset_index(drop=True)
+    for column in ("mi_true", "n_samples", "seed", "replicate"):
+        if not np.isfinite(pd.to_numeric(records[column], errors="coerce").astype(float)).all():
+            raise MibenchError(f"the records hold a {column} that is no finite number; give one row a replicate")
     for column in NUMBERS:
         records[column] = pd.to_numeric(_column(records, column), errors="coerce").astype(float)
     for column in (*NAMES, *TEXTS):
         records[column] = _each_value(_column(records, column), _text)
-    records["baseline"] = _each_value(_column(records, "baseline"), lambda value: not pd.isna(value) and bool(value))
-    records = records.astype({"baseline": bool})
+    records["baseline"] = are_baselines(records)
     records["started_at"] = _column(records, "started_at")
     _fail_what_is_not_finite(records)
     return records
+
+
+def is_oracle(estimator: str) -> bool:
+    """Return whether a spec is of the oracle, whatever its arguments."""
+    return estimator.partition("(")[0] == "oracle"
+
+
+def are_baselines(records: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which records are of baselines; none that does not say so."""
+    said = _each_value(_column(records, "baseline"), lambda value: str(value).lower() in ("true", "1", "1.0"))
+    return said.astype(bool)
+
+
+def are_of_oracle(records: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which of `current_records` are of the oracle."""
+    names = [name for name in records["estimator"].unique() if is_oracle(name)]
+    return records["baseline"] & records["estimator"].isin(names)
 
 
 def _column(records: pd.DataFrame, name: str) -> pd.Series:
@@ -91,7 +110,7 @@ def _given(frame: pd.DataFrame, name: str) -> Any:
     """Return what kind of column of text `name` is in `frame`: Categorical, or plain."""
     if name in frame.columns and (frame[name].dtype == "category"):
         return "category"
-    return frame[name].dtype if name in NAMES else str
+    return frame[name].dtype if name in NAMES and not pd.api.types.is_numeric_dtype(frame[name]) else str
 
 
 def _fail_what_is_not_finite(records: pd.DataFrame) -> None:
@@ -127,7 +146,8 @@ def _versions(records: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
 
 def _dates(versions: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
     """Return when each version was started; one that does not say, as a killed one may not, is as late as its code."""
-    known = pd.to_datetime(versions["started_at"], utc=True, format="ISO8601", errors="coerce")
+    told = versions["started_at"].astype(str)
+    known = pd.to_datetime(told, utc=True, format="ISO8601", errors="coerce")
     latest = known.groupby([versions[name] for name in ("estimator", *CODE)], observed=True).transform("max")
     return known.fillna(latest)
 

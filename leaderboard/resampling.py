@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 Array = NDArray[np.float64]
-DIGITS = 30  # binary digits to which two mean square errors must agree to count as equal
+DECIMALS = 9  # of the logarithms of mean square errors, to which these must agree to count as equal
+BEYOND = 1e4  # above the logarithm of any square
 LEVEL = 0.95
 TINY = 1e-9
 MONTE_CARLO = 4  # standard errors
@@ -25,12 +26,11 @@ def ranks(errors: Array, weights: Array) -> Array:
     agree to nine digits are equal, so that rounding decides nothing.
     """
     failed = np.isnan(errors)
-    largest = np.max(np.abs(errors), initial=0.0, where=~failed)
-    relative = np.where(failed, 0.0, errors) / (largest or 1.0)
+    relative, power = _scaled(np.where(failed, 0.0, errors))
     total = weights.sum(axis=1, keepdims=True)
-    square = _rounded(weights @ (relative**2).T / total)
+    size = _log2(weights @ (relative**2).T / total, power)
     share = weights @ failed.T.astype(float) / total
-    return mean_positions(np.where(share > 0, 1 + share, square))
+    return mean_positions(np.where(share > 0, BEYOND + share, size))
 
 
 def mean_positions(values: Array) -> Array:
@@ -50,9 +50,19 @@ def mean_positions(values: Array) -> Array:
     return result.reshape(values.shape)
 
 
-def _rounded(values: Array) -> Array:
-    mantissa, exponent = np.frexp(values)
-    return np.asarray(np.ldexp(np.round(np.ldexp(mantissa, DIGITS)), exponent - DIGITS), dtype=np.float64)
+def _scaled(errors: Array) -> tuple[Array, Array]:
+    """Return errors (E, R) over a power of two of each estimator's own, and these powers (E,).
+
+    Over one scale for all, the squares of the others would vanish beside an estimator that explodes, and all tie.
+    """
+    power = np.frexp(np.abs(errors).max(axis=1, initial=0.0))[1]
+    return np.ldexp(errors, -power[:, None]), power.astype(float)
+
+
+def _log2(squares: Array, power: Array) -> Array:
+    """Return the logarithms of mean squares of what was scaled; of 0, minus infinity."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.round(np.log2(squares) + 2 * power, DECIMALS), dtype=np.float64)
 
 
 def ranks_if_ok(errors: Array) -> Array:
@@ -61,10 +71,9 @@ def ranks_if_ok(errors: Array) -> Array:
     It is the other policy for failures: they cost nothing unless all replicates failed, which ranks last.
     """
     worked = ~np.isnan(errors)
-    largest = np.max(np.abs(errors), initial=0.0, where=worked)
-    relative = np.where(worked, errors, 0.0) / (largest or 1.0)
-    square = (relative**2).sum(axis=1) / np.maximum(worked.sum(axis=1), 1)
-    return mean_positions(np.where(worked.any(axis=1), _rounded(square), 2.0)[None]).ravel()
+    relative, power = _scaled(np.where(worked, errors, 0.0))
+    size = _log2((relative**2).sum(axis=1) / np.maximum(worked.sum(axis=1), 1), power)
+    return mean_positions(np.where(worked.any(axis=1), size, BEYOND)[None]).ravel()
 
 
 def chance_of_being_best(value: Array, deviations: Array) -> Array:

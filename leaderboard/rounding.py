@@ -18,6 +18,11 @@ def plus_minus(value: float, half: float) -> str:
     return f"{_rounded(value, decimals, '+')} ± {_rounded(half, decimals)}"
 
 
+def around(value: float, low: float, high: float) -> str:
+    """Return ``value ± half``, where the half is the longer side of an interval that need not be symmetric."""
+    return plus_minus(value, max(high - value, value - low))
+
+
 def with_interval(value: float, low: float, high: float) -> str:
     """Return ``0.021 [0.014, 0.038]``, or the value alone where its interval is NaN."""
     if math.isnan(value):
@@ -55,7 +60,7 @@ def _decimals(uncertainty: float) -> int | None:
 
     None says that a number with an exponent is easier to read.
     """
-    if uncertainty >= 1e5:
+    if not 1e-300 < uncertainty < 1e5:
         return None
     decimals = -math.floor(math.log10(uncertainty / 3.55))
     return None if decimals > MOST_DECIMALS else max(decimals, 0)

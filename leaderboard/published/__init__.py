@@ -30,6 +30,9 @@ def with_published(frame: "pd.DataFrame") -> "pd.DataFrame":
     import pandas as pd
 
     published = published_records()
+    if "task_fingerprint" not in frame.columns:
+        data = published.drop_duplicates("task").set_index("task")["task_fingerprint"]
+        frame = frame.assign(task_fingerprint=frame["task"].map(data))
     setting, cell = ["task", "n_samples"], ["task", "n_samples", "estimator"]
     wanted = published.merge(frame[setting].drop_duplicates(), on=setting)
     own = frame[cell].drop_duplicates().assign(own=True)

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ..page import one_line
-from ..rounding import MISSING, compact, plus_minus, share, with_interval
+from ..rounding import MISSING, around, compact, share, with_interval
 from ..statistics import NOT_OK
 from .table import Column, Row
 
@@ -42,7 +42,7 @@ def interval(key: str, header: str, help: str = "", optional: bool = False, sign
 
     def shown(row: Row) -> str:
         value, low, high = (_float(row, name) for name in (key, f"{key}_low", f"{key}_high"))
-        return plus_minus(value, (high - low) / 2) if signed else with_interval(value, low, high)
+        return around(value, low, high) if signed else with_interval(value, low, high)
 
     return Column(header, (key, f"{key}_low", f"{key}_high"), shown, help, optional=optional)
 
@@ -113,7 +113,7 @@ ERRORS = [
     interval("median", "median error", "median error, nats", optional=True, signed=True),
     interval("q05", "5 %", "5 % quantile of the error, nats", optional=True),
     interval("q95", "95 %", "95 % quantile of the error, nats", optional=True),
-    portion("violated", "bound violated", "share of replicates on the wrong side of the bound", optional=True),
+    portion("violated", "bound violated", "share of estimates on the wrong side of the MI", optional=True),
     portion("share_failed", "failed", "share of replicates that failed"),
     yes("on_front", "on the front", "whether none is both more accurate and faster on this task"),
     number("seconds_solo", "solo s", "median seconds of a replicate that ran alone", optional=True),

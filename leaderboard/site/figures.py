@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..rounding import compact, plus_minus, with_interval
+from ..rounding import around, compact, with_interval
 from .plots import Figure, axis, bars, by_name, figure, label, log_axis, sizes_axis, style
 
 Style = Callable[[str], dict[str, Any]]
@@ -52,7 +52,7 @@ def ranks(summary: pd.DataFrame) -> Figure | None:
 
 def errors_by_name(cells: pd.DataFrame, names: str) -> Figure | None:
     """Draw the RMSE of cells of one n with its interval, a row a task or an estimator, as `names` says."""
-    drawn = cells[cells["rmse"] > 0].sort_values(["rmse", names])
+    drawn = cells[(cells["rmse"] > 0) & np.isfinite(cells["rmse"])].sort_values(["rmse", names])
     if drawn.empty:
         return None
     rows = drawn[names].tolist()
@@ -71,7 +71,7 @@ def errors_by_size(cells: pd.DataFrame, names: str, style_of: Style) -> Figure |
     if len(sizes) == 1:
         return errors_by_name(cells, names)
     data = []
-    for name, own in cells[cells["rmse"] > 0].groupby(names, sort=True):
+    for name, own in cells[(cells["rmse"] > 0) & np.isfinite(cells["rmse"])].groupby(names, sort=True):
         line = own.sort_values("n_samples")
         value, low, high = (line[f"rmse{end}"].tolist() for end in ("", "_low", "_high"))
         drawn = style_of(str(name))
@@ -94,7 +94,7 @@ def errors_by_truth(cells: pd.DataFrame, style_of: Style) -> Figure | None:
         value, low, high = (line[f"bias{end}"].tolist() for end in ("", "_low", "_high"))
         drawn = style_of(str(name))
         told = [
-            f"<b>{label(str(name), 80)}</b><br>true MI {compact(truth)}<br>bias {plus_minus(middle, (up - down) / 2)}"
+            f"<b>{label(str(name), 80)}</b><br>true MI {compact(truth)}<br>bias {around(middle, down, up)}"
             for truth, middle, down, up in zip(line["mi_true"], value, low, high, strict=True)
         ]
         error = bars(low, value, high) | {"color": drawn["line"]["color"], "thickness": 1}
@@ -112,7 +112,8 @@ def errors_by_truth(cells: pd.DataFrame, style_of: Style) -> Figure | None:
 
 def pareto(points: pd.DataFrame) -> Figure | None:
     """Draw efficiency against seconds, one point an estimator; see `overview.pareto_points`."""
-    drawn = points[(points["seconds"] > 0) & (points["efficiency"] > 0)].sort_values("seconds")
+    costs = points[["seconds", "efficiency"]].astype(float)
+    drawn = points[((costs > 0) & np.isfinite(costs)).all(axis=1)].sort_values("seconds")
     if drawn.empty:
         return None
     front = drawn[drawn["on_front"]]

@@ -35,11 +35,6 @@ class Setting:
         return f"n{self.n_samples}-seed{self.seed}"
 
 
-def is_oracle(estimator: str) -> bool:
-    """Return whether a spec is of the oracle, whatever its arguments."""
-    return estimator.partition("(")[0] == "oracle"
-
-
 def settings(board: Leaderboard) -> list[Setting]:
     """Return one setting a (n_samples, seed), from small n to large."""
     several = board.cells["seed"].nunique() > 1

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..records import is_oracle
 from ..rounding import compact
-from .frames import is_oracle
 from .table import latex_table, name_width
 
 SHADES = 32
@@ -90,7 +90,7 @@ def heat_map(cells: pd.DataFrame, order: list[str], decades: int) -> HeatMap:
 
 def decades_of(cells: pd.DataFrame) -> int:
     """Return how many powers of ten the colours of a board span: to where 19 in 20 ratios lie, and at most three."""
-    ratios = cells.loc[cells["efficiency"].notna() & ~cells["estimator"].map(is_oracle), "efficiency"]
+    ratios = cells.loc[np.isfinite(cells["efficiency"]) & ~cells["estimator"].map(is_oracle), "efficiency"]
     if ratios.empty:
         return FEWEST_DECADES
     most = max(float(np.quantile(ratios, 0.95)), 1.0)

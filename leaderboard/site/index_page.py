@@ -8,12 +8,13 @@ import pandas as pd
 
 from ..export import to_json
 from ..page import LEGEND
+from ..records import is_oracle
 from ..rounding import compact
 from . import columns as c
 from . import figures, reproduce
 from .contents import Contents, plot
 from .diagram import Diagram, diagram
-from .frames import Setting, is_oracle
+from .frames import Setting
 from .heat import HeatMap, decades_of, heat_map
 from .names import slug
 from .overview import pareto_points

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from .frames import SETTING, Setting
 
@@ -29,22 +28,8 @@ def pareto_points(setting: Setting) -> pd.DataFrame:
         tasks=summary["estimator"].map(cells.groupby("estimator")["task"].nunique()),
         tasks_failed=summary["estimator"].map(failed),
     )
-    if "on_front" in summary.columns:
-        front = summary["on_front"].fillna(False).astype(bool)
-    else:
-        front = pd.Series(_on_front(points), index=points.index)
+    front = summary["on_front"].astype(bool) & (points["tasks_failed"] == 0)
     return points.assign(on_front=front).sort_values(["efficiency", "estimator"], ignore_index=True)
-
-
-def _on_front(points: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return for which of `points` no other is at least as accurate and as fast, and better in one of them."""
-    able = (points["tasks_failed"] == 0) & points["efficiency"].notna() & points["seconds"].notna()
-    both = points[["efficiency", "seconds"]].to_numpy(dtype=float)
-    front = []
-    for own, may in zip(both, able, strict=True):
-        rivals = both[able.to_numpy()]
-        front.append(bool(may) and not ((rivals <= own).all(axis=1) & (rivals < own).any(axis=1)).any())
-    return np.array(front, dtype=bool)
 
 
 def by_tag(cells: pd.DataFrame, tags: Mapping[str, Sequence[str]]) -> pd.DataFrame:

@@ -221,3 +221,39 @@ def test_the_front_of_the_summary_is_of_vs_oracle_and_seconds(make):
         for name, error, seconds in (("oracle", 0.1, 0.01), ("a", 0.2, 1.0), ("b", 0.3, 2.0), ("c", 0.4, 0.5))
     ]
     assert by_name(pd.concat(parts))["on_front"].to_dict() == {"a": True, "b": False, "c": True, "oracle": False}
+
+
+def test_an_estimator_that_explodes_does_not_make_the_others_tie(make):
+    errors = {"a": [0.1, 0.1], "b": [0.2, 0.2], "c": [0.3, 0.3], "d": [1e200, 1e200]}
+    table = by_name(make({name: everywhere(column) for name, column in errors.items()}))
+    assert table["mean_rank"].to_dict() == table["mean_rank_if_ok"].to_dict() == {"a": 1, "b": 2, "c": 3, "d": 4}
+
+
+def test_a_failure_on_a_task_without_an_oracle_error_leaves_no_vs_oracle_and_no_front(make):
+    tasks = {**everywhere([0.2, 0.4]), "free": [0.1, None]}
+    oracle = {**everywhere([0.1, 0.2]), "free": [0.0, 0.0]}
+    table = by_name(make({"oracle": oracle, "a": tasks}))
+    assert np.isnan(table.loc["a", "vs_oracle"])
+    assert not table.loc["a", "on_front"]
+
+
+def test_a_replicate_on_which_the_oracle_failed_too_is_a_failure_still(make):
+    table = by_name(make({"oracle": everywhere([0.1, None, 0.1]), "a": everywhere([0.2, None, 0.2])}))
+    assert np.isnan(table.loc["a", "vs_oracle"])
+
+
+def test_two_tasks_say_nothing_of_who_is_best(make):
+    table = by_name(make({"a": {"t0": [0.1, 0.2], "t1": [0.1, 0.2]}, "b": {"t0": [0.3, 0.4], "t1": [0.3, 0.4]}}))
+    assert table["best"].isna().all()
+
+
+def test_an_oracle_of_another_seed_serves_all_seeds_and_one_that_failed_hides_none(make):
+    rng = np.random.default_rng(0)
+    oracle = {task: rng.normal(size=10) for task in TASKS}
+    frames = [make({"a": {task: rng.normal(size=10) for task in TASKS}}, seed=seed) for seed in (0, 1)]
+    frame = pd.concat([make({"oracle": oracle}), *frames])
+    alone = summary(frame)[0].set_index(["seed", "estimator"])["vs_oracle"]
+    assert alone[[(0, "a"), (1, "a")]].notna().all()
+    failed = make({"oracle": {task: [None] * 10 for task in TASKS}}, seed=1)
+    records, _ = current_records(pd.concat([frame, failed]))
+    assert cell_statistics(records).query("estimator == 'a'")["efficiency"].notna().all()
