@@ -142,7 +142,8 @@ def test_a_node_that_is_killed_loses_nothing(tmp_path, start, nodes, second, on_
     assert run.wait(timeout=120) == 0, run.stderr.read()
     found = records("ray.db")
     assert set(found.status) == {"ok"}
-    assert found.diagnostics.map(lambda text: json.loads(text)["node"]).nunique() == 2
+    nodes_used = set(found.diagnostics.map(lambda text: json.loads(text)["node"]))
+    assert len(nodes_used) >= 2  # what outlives its raylet for a moment has another parent
     here = start("run", "--store", "here.db", *SIZES, *words, "--plugin", tmp_path / "plugin.py")
     assert here.wait() == 0
     expected = estimates(records("here.db"))
