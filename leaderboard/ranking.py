@@ -21,6 +21,7 @@ from .resampling import (
 from .significance import critical_difference, friedman_p
 
 RESAMPLES = 2000
+MANY_TASKS = 500  # above it mean ranks are all but normal, and half as many resamples show their spread
 FEWEST_OF_BEST = 3  # tasks; of two, any could be the best
 FEW_TASKS = 6  # below it, agreement of all tasks is no evidence at the 5 % level (sign test)
 CONTEST_COLUMNS = {
@@ -136,7 +137,8 @@ def _standing(contest: Contest) -> pd.DataFrame:
     if not tasks or not names:
         return pd.DataFrame(columns=STANDING, dtype=float).astype({"group": "Int64", "won": "Int64"})
     mean = contest.ranks.mean(axis=0)
-    deviations = mean_rank_deviations(tasks, RESAMPLES, np.random.default_rng(0))
+    resamples = RESAMPLES if len(tasks) <= MANY_TASKS else RESAMPLES // 2
+    deviations = mean_rank_deviations(tasks, resamples, np.random.default_rng(0))
     low, high = mean_rank_interval(mean, deviations)
     group = groups(mean, told_apart(mean, deviations)) if len(tasks) > 1 else np.full(len(names), np.nan)
     best = chance_of_being_best(mean, deviations) if len(tasks) >= FEWEST_OF_BEST else np.full(len(names), np.nan)
