@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mibench.bias_interval import Array, bias_interval
+
 from .intervals import (
-    Array,
-    bias_interval,
     efficiency_interval,
     quantile_interval,
     rmse_interval,

@@ -8,12 +8,12 @@ from typing import Self
 import numpy as np
 import pandas as pd
 
+from mibench.bias_interval import bias_interval
 from mibench.errors import MibenchError
 from mibench.record import FAILURES
 
 from .commits import commits_of, few
 from .comparison import Comparison
-from .intervals import bias_interval
 from .records import CELL, renumbered
 from .shared import DATA, of_each_commit, shared_records
 from .stacks import Codes, stacks

@@ -10,37 +10,15 @@ the tests count it. Below that number the interval is unknown, NaN. None knows o
 """
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special  # which is loaded in a fifth of the time of scipy.stats
 
-Array = NDArray[np.float64]
-Interval = tuple[Array, Array]
-LEVEL = 0.95
-TAIL = (1 - LEVEL) / 2
-LEAST_OF_MEAN = 3  # replicates; of a median, 5
-LEAST_OF_SPREAD = 10
+from mibench.bias_interval import TAIL, Array, Interval, bias_interval, standard_moment
+
+LEAST_OF_SPREAD = 10  # replicates
 RARE = 0.0005  # upper tail of a standard deviation: few replicates mostly show too little of it
 RATIO_TAILS = (0.015, 0.0025)
 TINY = 1e-12
-
-
-def bias_interval(errors: Array, tail: float = TAIL) -> Interval:
-    """Return the interval of the mean error, with a nominal `tail` on either side; unknown below three replicates.
-
-    It spans both that of Student's t and that of Hall's transformation (1992, J. R. Stat. Soc. B 54, 221, the cubic
-    one), which takes the skewness of the errors into account. The first is at ease with heavy tails and the second
-    with skewness.
-    """
-    cells, count = errors.shape
-    if count < LEAST_OF_MEAN:
-        return _unknown(cells)
-    mean, std = errors.mean(axis=1), errors.std(axis=1, ddof=1)
-    skewness = _standard_moment(errors, 3)
-    quantile = special.stdtrit(count - 1, 1 - tail)
-    half = quantile * std / np.sqrt(count)
-    low = mean - std * _halls(quantile, skewness, count)
-    high = mean - std * _halls(-quantile, skewness, count)
-    return np.minimum(low, mean - half), np.maximum(high, mean + half)
 
 
 def std_interval(errors: Array) -> Interval:
@@ -81,8 +59,8 @@ def rmse_interval(errors: Array, of_bias: Interval | None = None, of_std: Interv
     bias_low, bias_high = least**2, np.maximum(np.abs(low), np.abs(high)) ** 2
     spread_low, spread_high = (bound**2 for bound in of_std or std_interval(errors))
     bias = np.clip(mean**2 - variance / count, bias_low, bias_high)
-    peakedness = np.maximum(_standard_moment(errors, 4) - 1, TINY)
-    together = np.clip(np.sign(mean) * _standard_moment(errors, 3) / np.sqrt(peakedness), -1, 1)
+    peakedness = np.maximum(standard_moment(errors, 4) - 1, TINY)
+    together = np.clip(np.sign(mean) * standard_moment(errors, 3) / np.sqrt(peakedness), -1, 1)
     below = _of_dependent(bias - bias_low, variance - spread_low, together)
     above = _of_dependent(bias_high - bias, spread_high - variance, together)
     total = bias + variance
@@ -139,23 +117,6 @@ def share_interval(count: ArrayLike, total: ArrayLike) -> Interval:
 
 def _unknown(cells: int) -> Interval:
     return np.full(cells, np.nan), np.full(cells, np.nan)
-
-
-def _standard_moment(errors: Array, order: int) -> Array:
-    centred = errors - errors.mean(axis=1, keepdims=True)
-    spread = np.sqrt((centred**2).mean(axis=1))
-    moment = (centred**order).mean(axis=1)
-    scaled = np.divide(moment, spread**order, out=np.zeros_like(moment), where=spread > 0)
-    return np.asarray(scaled, dtype=np.float64)
-
-
-def _halls(quantile: float, skewness: Array, count: int) -> Array:
-    """Return by how many standard deviations the mean is off where Hall's cubic has this quantile."""
-    third = skewness / 3
-    y = quantile / np.sqrt(count) - skewness / (6 * count)
-    straight = np.abs(third) < TINY
-    bent = (np.cbrt(1 + 3 * third * y) - 1) / np.where(straight, 1.0, third)
-    return np.asarray(np.where(straight, y, bent), dtype=np.float64)
 
 
 def _of_dependent(one: Array, other: Array, correlation: Array) -> Array:

@@ -3,8 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from mibench.bias_interval import Array, Interval, bias_interval
+
 from .error_statistics import with_interval
-from .intervals import LEAST_OF_SPREAD, Array, Interval, bias_interval, std_interval
+from .intervals import LEAST_OF_SPREAD, std_interval
 from .stacks import Codes, stacks
 
 TAIL_OF_SQUARES = 0.015  # variances are more skewed than errors

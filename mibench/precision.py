@@ -15,14 +15,20 @@ GROWTH = 2  # at most, from one round to the next, as a deviation of few replica
 
 
 def half_width(errors: Sequence[float]) -> float:
-    """Return half the width of Student's 95 % interval of the mean of errors; infinite for fewer than two."""
-    if len(errors) < 2:
+    """Return the longer side of the 95 % interval of the mean of errors; infinite for fewer than three."""
+    import numpy as np
+
+    from mibench.bias_interval import LEAST, bias_interval
+
+    if len(errors) < LEAST:
         return math.inf
-    return _quantile(len(errors)) * statistics.stdev(errors) / math.sqrt(len(errors))
+    (low,), (high,) = bias_interval(np.array([errors], dtype=float))
+    mean = statistics.fmean(errors)
+    return float(max(high - mean, mean - low))
 
 
 def needed(errors: Sequence[float], precision: float) -> int:
-    """Return how many errors of this standard deviation have an interval of the mean within ± `precision`."""
+    """Return how many errors of this standard deviation have Student's interval of the mean within ± `precision`."""
     spread = statistics.stdev(errors) / precision
     counts = range(2, _COUNTLESS)
     return counts[bisect_left(counts, True, key=lambda count: _quantile(count) * spread <= math.sqrt(count))]
@@ -46,7 +52,7 @@ def extended(
         errors = [v - cell.task.mutual_information for k, v in found.items() if k < count and v is not None]
         if len(errors) < 2 or half_width(errors) <= precision:
             continue
-        more = int(min(needed(errors, precision), growth * len(errors), most)) - len(errors)
+        more = max(int(min(needed(errors, precision), growth * len(errors), most)) - len(errors), 1)
         replicates = tuple(range(max(count, min(most, count + more))))
         wanted[places[key]] = replace(cell, replicates=replicates)
         lacking = tuple(replicate for replicate in replicates[count:] if anew or replicate not in found)

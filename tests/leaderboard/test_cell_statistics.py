@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from mibench.bias_interval import bias_interval
 from mibench.leaderboard.intervals import (
-    bias_interval,
     efficiency_interval,
     quantile_interval,
     rmse_interval,

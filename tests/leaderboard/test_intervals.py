@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mibench.bias_interval import bias_interval
 from mibench.leaderboard.intervals import (
-    bias_interval,
     efficiency_interval,
     quantile_interval,
     rmse_interval,

@@ -37,12 +37,13 @@ def errors_of(frame, name):
     return list(own.estimate - own.mi_true)
 
 
-def test_half_width_is_that_of_students_interval():
-    errors = [0.3, -0.1, 0.25, 0.9, -0.4]
-    low, high = stats.t.interval(0.95, 4, statistics.mean(errors), statistics.stdev(errors) / math.sqrt(5))
-    assert half_width(errors) == pytest.approx((high - low) / 2)
-    assert half_width([1.0]) == math.inf
-    assert half_width([2.0, 2.0]) == 0
+def test_half_width_is_that_of_students_interval_where_errors_are_symmetric_and_more_where_they_are_not():
+    errors = [0.5, -0.5, 0.25, -0.25, 0.0]
+    half = stats.t.ppf(0.975, 4) * statistics.stdev(errors) / math.sqrt(5)
+    assert half_width(errors) == pytest.approx(half)
+    assert half_width([*errors[:4], 3.0]) > stats.t.ppf(0.975, 4) * statistics.stdev([*errors[:4], 3.0]) / math.sqrt(5)
+    assert half_width([1.0, 1.1]) == math.inf
+    assert half_width([2.0, 2.0, 2.0]) == 0
 
 
 @pytest.mark.parametrize("precision", [2.0, 0.5, 0.1, 0.02, 1e-4])
