@@ -46,7 +46,7 @@ SUMMARY_COLUMNS = {
     "mean_rank": "mean over these tasks of the rank of its RMSE, 1 is best",
     "mean_rank_low": "lower end of its 95 % interval over tasks and replicates",
     "mean_rank_high": "upper end of it",
-    "best": "probability that its mean rank is the lowest, over tasks and replicates",
+    "best": "probability that its mean rank is the lowest, over tasks and replicates; NaN below three tasks",
     "mean_rank_if_ok": "mean rank where failures cost nothing: by the RMSE over the replicates that worked",
     "group": "estimators in one group cannot be told apart from the best of the group",
     "won": "tasks on which it has the lowest RMSE and no failure; equals win together",
