@@ -78,6 +78,13 @@ def test_the_wheel_holds_what_the_pages_are_made_of(installed):
     assert (folder / "pages" / "index.html").is_file()
 
 
+def test_the_wheel_holds_the_published_records(installed):
+    folder, bin_folder = installed
+    words = ["--with-published", "--samples", "10000", "--summary"]
+    shown = call(bin_folder / "mibench", "leaderboard", *words, cwd=folder)
+    assert "Summary over 27 tasks, n = 10000" in shown
+
+
 def test_every_declared_dependency_is_pinned():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     pins = {line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().split()}
