@@ -1,13 +1,11 @@
 """How errors change with the sample size: the fitted rate of the RMSE, and biases that grow."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 from scipy import special
 
 from .resampling import Array
-from .stacks import Codes, stacks
+from .stacks import complete_series
 
 RATE = 0.05  # false discoveries among the biases that are said to grow
 LEAST = 3  # replicates
@@ -36,13 +34,10 @@ def growth(records: pd.DataFrame) -> pd.DataFrame:
     `records` are those of `records.current_records`. Replicates with an estimate at every size count; of one replicate,
     the draws at different sizes may share randomness, so that replicates are left out and compared whole.
     """
-    if records["n_samples"].nunique() == 1:
-        return pd.DataFrame(columns=list(GROWTH_COLUMNS))
-    known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
-    sizes = known.groupby(SERIES, observed=True)["n_samples"].transform("nunique")
-    taken = known.groupby([*SERIES, "replicate"], observed=True)["n_samples"].transform("size")
-    whole = known[(sizes > 1) & (taken == sizes)].sort_values([*SERIES, "replicate", "n_samples"])
-    tables = [_of_series(part, int(part["n_samples"].nunique())) for part in _by_sizes(whole)]
+    tables = [
+        names.join(_statistics(errors, np.array(sizes, dtype=float)))
+        for names, sizes, errors in complete_series(records, SERIES, "n_samples")
+    ]
     if not tables:
         return pd.DataFrame(columns=list(GROWTH_COLUMNS))
     table = pd.concat(tables, ignore_index=True).sort_values(SERIES, ignore_index=True)
@@ -51,25 +46,6 @@ def growth(records: pd.DataFrame) -> pd.DataFrame:
 
     table.loc[tested, "q_grows"] = stats.false_discovery_control(table.loc[tested, "q_grows"])
     return table.assign(grows=table["q_grows"] <= RATE)[list(GROWTH_COLUMNS)]
-
-
-def _by_sizes(records: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    """Yield the series that have the same sample sizes together."""
-    sizes = records.groupby(SERIES, observed=True)["n_samples"].transform(lambda n: ", ".join(map(str, sorted(set(n)))))
-    for _, part in records.groupby(sizes.to_numpy()):
-        yield part
-
-
-def _of_series(records: pd.DataFrame, sizes: int) -> pd.DataFrame:
-    """Return one row a series of `records`, sorted by series, replicate and n; each has so many sizes."""
-    names = records[SERIES].drop_duplicates().astype({"task": str, "estimator": str}).reset_index(drop=True)
-    code: Codes = records.groupby(SERIES, observed=True).ngroup().to_numpy(dtype=np.int64)
-    n = records["n_samples"].to_numpy(dtype=float)[:sizes]
-    parts = [
-        names.loc[here].reset_index(drop=True).join(_statistics(errors.reshape(len(here), -1, sizes), n))
-        for here, (errors,) in stacks(code, records["error"].to_numpy())
-    ]
-    return pd.concat(parts)
 
 
 def _statistics(errors: Array, sizes: Array) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from mibench.bias_interval import Array, Interval, bias_interval
 
 from .error_statistics import with_interval
 from .intervals import LEAST_OF_SPREAD, std_interval
-from .stacks import Codes, stacks
+from .stacks import complete_series
 
 TAIL_OF_SQUARES = 0.015  # variances are more skewed than errors
 CELL_OF_SEEDS = ["task", "estimator", "n_samples"]
@@ -32,28 +32,14 @@ def sources(records: pd.DataFrame) -> pd.DataFrame:
     & McCulloch 1992, section 3.5), in which an interaction of both belongs to the training. Intervals are unknown below
     ten replicates.
     """
-    if records["seed"].nunique() == 1:
-        return pd.DataFrame(columns=list(SOURCE_COLUMNS))
-    known = records[records["error"].notna() & ~records["baseline"].astype(bool)]
-    seeds = known.groupby(CELL_OF_SEEDS, observed=True)["seed"].transform("nunique")
-    taken = known.groupby([*CELL_OF_SEEDS, "replicate"], observed=True)["seed"].transform("size")
-    whole = known[(seeds > 1) & (taken == seeds)].sort_values([*CELL_OF_SEEDS, "replicate", "seed"])
-    tables = [_of_seeds(whole[seeds[whole.index] == count], int(count)) for count in seeds[whole.index].unique()]
+    tables = [
+        names.assign(seeds=len(seeds)).join(pd.DataFrame(variances(errors)))
+        for names, seeds, errors in complete_series(records, CELL_OF_SEEDS, "seed")
+        if errors.shape[1] > 1
+    ]
     if not tables:
         return pd.DataFrame(columns=list(SOURCE_COLUMNS))
     return pd.concat(tables).sort_values(CELL_OF_SEEDS, ignore_index=True)[list(SOURCE_COLUMNS)]
-
-
-def _of_seeds(records: pd.DataFrame, seeds: int) -> pd.DataFrame:
-    """Return one row a cell of `records`, sorted by cell, replicate and seed; each has so many seeds."""
-    names = records[CELL_OF_SEEDS].drop_duplicates().astype({"task": str, "estimator": str}).reset_index(drop=True)
-    code: Codes = records.groupby(CELL_OF_SEEDS, observed=True).ngroup().to_numpy(dtype=np.int64)
-    parts = []
-    for here, (errors,) in stacks(code, records["error"].to_numpy()):
-        table = errors.reshape(len(here), -1, seeds)
-        if table.shape[1] > 1:
-            parts.append(names.loc[here].reset_index(drop=True).join(pd.DataFrame(variances(table))))
-    return pd.concat(parts).assign(seeds=seeds) if parts else pd.DataFrame(columns=list(SOURCE_COLUMNS))
 
 
 def variances(errors: Array) -> dict[str, Array]:
