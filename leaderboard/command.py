@@ -9,6 +9,7 @@ import typer
 
 from mibench.errors import MibenchError
 
+from .options import Estimators, Samples, Tasks
 from .reading import PUBLISHED, read_records
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ PICTURES = (".svg", ".pdf", ".png")
 SITE = "html"  # a folder of pages
 PICTURED = ("estimates", "efficiency")
 DEFAULT_STORE = "mibench.db"
-Patterns = list[str] | None
 
 
 def leaderboard(
@@ -36,14 +36,9 @@ def leaderboard(
             help="Write to this .txt, .md, .tex, .csv or .json, a .svg, .pdf or .png, or HTML pages to a folder.",
         ),
     ] = None,
-    task: Annotated[
-        Patterns, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
-    ] = None,
-    estimator: Annotated[
-        Patterns,
-        typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas; baselines stay."),
-    ] = None,
-    samples: Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: all.")] = None,
+    task: Tasks = None,
+    estimator: Estimators = None,
+    samples: Samples = None,
     summary: Annotated[bool, typer.Option("--summary", help="Only the ranks over tasks, not each task.")] = False,
     with_published: Annotated[
         bool, typer.Option("--with-published", help="Beside the records of other estimators that ship with mibench.")
@@ -54,7 +49,7 @@ def leaderboard(
 ) -> None:
     """Show how far off each estimator is on each task, and how the estimators rank over the tasks.
 
-    The store "published" is the records that ship with mibench.
+    The store "published" is the records that ship with mibench. Baselines stay, whatever --estimator selects.
 
     Examples: mibench leaderboard -t 'gaussian*' -e 'ksg*,mine' · mibench leaderboard --samples 1000 -o results.tex ·
     mibench leaderboard -o site/ · mibench leaderboard --store published --summary ·
@@ -96,7 +91,7 @@ def leaderboard(
 
 
 def _with_published(
-    store: str, task: Patterns, estimator: Patterns, samples: str | None, columns: list[str] | None
+    store: str, task: list[str] | None, estimator: list[str] | None, samples: str | None, columns: list[str] | None
 ) -> "pd.DataFrame":
     """Return the records of `store` beside the published ones, those alone where there is no store yet."""
     if store == PUBLISHED or (store == DEFAULT_STORE and not Path(store).exists()):

@@ -8,13 +8,13 @@ import typer
 
 from mibench.errors import MibenchError
 
+from .options import Estimators, Tasks
 from .reading import read_records
 
 EXIT_REGRESSION = 4
 EXIT_INCONCLUSIVE = 5
 FORMATS = ("text", "markdown", "json")
 
-Patterns = list[str] | None
 
 
 def compare(
@@ -28,12 +28,8 @@ def compare(
     fail_on_runtime: Annotated[
         bool, typer.Option("--fail-on-runtime", help="A slower estimator is exit 4 too.")
     ] = False,
-    task: Annotated[
-        Patterns, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
-    ] = None,
-    estimator: Annotated[
-        Patterns, typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas.")
-    ] = None,
+    task: Tasks = None,
+    estimator: Estimators = None,
     format: Annotated[str, typer.Option(help="text, markdown or json.")] = "text",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file in place of the screen.")

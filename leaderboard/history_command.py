@@ -8,6 +8,7 @@ import typer
 from mibench.errors import MibenchError
 
 from .command import PICTURES, SITE, chosen_format
+from .options import Estimators, Samples, Tasks
 from .reading import read_records, select
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from .history import History
 
-Patterns = list[str] | None
 
 
 def history(
@@ -27,13 +27,9 @@ def history(
     repository: Annotated[
         Path | None, typer.Option(metavar="PATH", help="Git repository that orders the commits. Default: the one here.")
     ] = None,
-    task: Annotated[
-        Patterns, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
-    ] = None,
-    estimator: Annotated[
-        Patterns, typer.Option("--estimator", "-e", metavar="SPEC", help="Glob or spec, or several with commas.")
-    ] = None,
-    samples: Annotated[str | None, typer.Option(metavar="N[,N...]", help="Sample sizes. Default: all.")] = None,
+    task: Tasks = None,
+    estimator: Estimators = None,
+    samples: Samples = None,
     format: Annotated[
         str | None, typer.Option(help="text, markdown, latex, csv or json. Default: as --output ends, or text.")
     ] = None,
@@ -67,7 +63,7 @@ def history(
 
 
 def _read(
-    stores: list[str], repository: Path | None, task: Patterns, estimator: Patterns, samples: str | None
+    stores: list[str], repository: Path | None, task: list[str] | None, estimator: list[str] | None, samples: str | None
 ) -> "History":
     from .history import History
     from .shared import pool
