@@ -9,11 +9,17 @@ import pandas as pd
 
 from .details import growth_section, source_section
 from .page import BASELINE, Page, Row, Section, one_line, rows_of
-from .rounding import MISSING, around, compact, share, with_interval
+from .rounding import MISSING, around, chance, compact, share, with_interval
 from .statistics import NOT_OK
 
 SETTING = ["n_samples", "seed"]
 SECTION = [*SETTING, "task"]
+SHOWN = [
+    *SECTION, "mi_true", "estimator", "baseline", "bound", "violated", "status", "reason", "ok", "replicates",
+    *(f"n_{status}" for status in NOT_OK),
+    *(name + end for name in ("bias", "std", "rmse") for end in ("", "_low", "_high")),
+    "efficiency", "seconds", "seconds_solo", "peak_memory_mb",
+]  # fmt: skip
 _A_BOUND = {"lower": "a lower", "upper": "an upper"}
 
 
@@ -22,7 +28,7 @@ def lay_out(tables: Mapping[str, pd.DataFrame], notes: Iterable[str]) -> Page:
     cells = tables["cells"]
     several = cells["seed"].nunique() > 1
     failing = 1 - cells["ok"] / cells["replicates"]
-    ordered = cells.assign(failing=failing).sort_values([*SECTION, "failing", "rmse", "estimator"])
+    ordered = cells.assign(failing=failing).sort_values([*SECTION, "failing", "rmse", "estimator"])[SHOWN]
     tasks = [_task_section(list(group), several) for _, group in groupby(rows_of(ordered), itemgetter(*SECTION))]
     groups = groupby(rows_of(tables["summary"]), itemgetter(*SETTING))
     facts = {(fact["n_samples"], fact["seed"]): fact for fact in rows_of(tables["contests"])}
@@ -93,7 +99,7 @@ def _summary_row(row: Row) -> list[str]:
         _rank(row["mean_rank"], row["mean_rank_low"], row["mean_rank_high"]),
         _name(row),
         row["bound"] or MISSING,
-        MISSING if pd.isna(row["best"]) else share(round(row["best"], 2)),
+        chance(row["best"]),
         _count(row["won"]),
         _times(row["vs_oracle"]),
         compact(row["seconds"]),

@@ -51,6 +51,11 @@ def share(value: float) -> str:
     return "0" if value == 0 else f"{100 * value:.3g} %"
 
 
+def chance(probability: float) -> str:
+    """Return a probability that was found by sampling, in whole percents."""
+    return MISSING if math.isnan(probability) else share(round(probability, 2))
+
+
 def _negligible(uncertainty: float, value: float) -> bool:
     return uncertainty <= 1e-9 * abs(value)
 

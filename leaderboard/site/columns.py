@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from ..page import one_line
-from ..rounding import MISSING, around, compact, share, with_interval
+from ..rounding import MISSING, around, chance, compact, share, with_interval
 from ..statistics import NOT_OK
 from .table import Column, Row
 
@@ -89,6 +89,10 @@ def _with(shown: str, unit: str) -> str:
     return shown if shown == MISSING else "∞" if shown == "inf" else shown + unit
 
 
+def _chance_of_best(row: Row) -> str:
+    return chance(_float(row, "best"))
+
+
 def _outcome(row: Row) -> str:
     """Return ``3/3``, and of a cell without any estimate how it ended, as ``0/3 timeout``."""
     return f"{row['ok']}/{row['replicates']}" + ("" if row["ok"] else f" {row['status']}")
@@ -126,7 +130,7 @@ SUMMARY = [
     rank("mean_rank", "mean rank", "mean over tasks of the rank by RMSE, 1 is best; a failure ranks last"),
     rank("mean_rank_if_ok", "… if failures are forgiven", "a failed cell ranks by what worked", optional=True),
     count("won", "won", "tasks on which it has the lowest RMSE"),
-    portion("best", "P(best)", "probability of being best over resampled tasks", optional=True),
+    Column("P(best)", ("best",), _chance_of_best, "probability of being best over resampled tasks", optional=True),
     number("vs_oracle", "vs oracle", "geometric mean over tasks of RMSE / RMSE of the oracle", unit="×"),
     number("seconds", "seconds", "median over tasks of the seconds an estimate"),
     yes("on_front", "on the front", "whether none is both more accurate and faster"),

@@ -106,11 +106,11 @@ def _shown(value: Any) -> str:
 
 
 def draw_picture(facts: Facts, file: Path) -> str:
-    """Write the picture of a known task to `file`; return why there is none, or an empty string."""
+    """Write the picture of a known task to `file`, a .webp; return why there is none, or an empty string."""
     if facts.task is None:
         return "no picture: the task is not installed here"
     try:
-        figure.make(facts.task).savefig(file, dpi=DPI)
+        figure.make(facts.task).savefig(file, dpi=DPI, pil_kwargs={"lossless": True})
     except OSError:
         raise
     except Exception as error:

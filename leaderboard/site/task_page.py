@@ -33,7 +33,7 @@ def write_all(contents: Contents) -> None:
 def _write(contents: Contents, name: str, cells: pd.DataFrame, relatives: list[str]) -> None:
     facts = contents.task_facts[name]
     identity = slug(name)
-    file = contents.folder / "pictures" / f"{identity}.png"
+    file = contents.folder / "pictures" / f"{identity}.webp"
     file.parent.mkdir(exist_ok=True)
     why_not = draw_picture(facts, file)
     columns = [c.name("estimator"), *c.SETTING, *([c.SEED] if contents.several_seeds else []), *c.ERRORS]
@@ -49,7 +49,7 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame, relatives: list[s
         truth_differs=facts.known and abs(facts.known["mutual_information"] - truth) > 1e-9 * max(1.0, abs(truth)),
         parameters=_parameters(name, facts),
         fingerprint=str(cells["task_fingerprint"].iloc[-1]),
-        picture=None if why_not else f"pictures/{identity}.png",
+        picture=None if why_not else f"pictures/{identity}.webp",
         why_not=why_not,
         table=table,
         by_size=errors_plot(cells, f"of every estimator on {name}", "estimator", contents.style, table.identity),

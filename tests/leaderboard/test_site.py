@@ -284,7 +284,8 @@ def test_a_known_task_has_its_law_its_truth_and_a_picture(site, pages):
     ):
         assert part in text
     (image,) = page.all("img")
-    assert (site / "tasks" / image["attributes"]["src"]).resolve().read_bytes()[:4] == b"\x89PNG"
+    picture = (site / "tasks" / image["attributes"]["src"]).resolve().read_bytes()
+    assert (picture[:4], picture[8:12]) == (b"RIFF", b"WEBP")
 
 
 def test_an_estimator_has_its_hyperparameters_with_their_defaults(make, tmp_path):
