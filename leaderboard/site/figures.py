@@ -11,7 +11,9 @@ from ..rounding import around, compact, with_interval
 from .plots import Figure, axis, bars, by_name, figure, label, log_axis, sizes_axis, style
 
 Style = Callable[[str], dict[str, Any]]
-NEAR_ACROSS, NEAR_UP = 0.14, 0.1  # shares of the plot within which the names of two points would meet
+SIDES = {"top center": (0, 1), "bottom center": (0, -1), "middle right": (1, 0), "middle left": (-1, 0)}
+LETTER, LINE, DOT = 0.008, 0.045, np.array([0.007, 0.016])  # width, height and half a dot, in shares of the plot
+LONGEST = 22  # letters of a name in the plot
 BEYOND = 1.15  # of the largest truth, where a plot of biases ends: a method that explodes would flatten all others
 HOVER = "%{customdata}<extra></extra>"
 
@@ -116,7 +118,7 @@ def pareto(points: pd.DataFrame) -> Figure | None:
     drawn = points[((costs > 0) & np.isfinite(costs)).all(axis=1)].sort_values("seconds")
     if drawn.empty:
         return None
-    front = drawn[drawn["on_front"]]
+    front, sides = drawn[drawn["on_front"]], _sides(drawn)
     data: list[dict[str, Any]] = [{
         "type": "scatter", "mode": "lines", "x": front["seconds"].tolist(), "y": front["efficiency"].tolist(),
         "line": {"color": "@line", "width": 1.5, "shape": "hv", "dash": "dot"}, "hoverinfo": "skip", "name": "front",
@@ -131,8 +133,9 @@ def pareto(points: pd.DataFrame) -> Figure | None:
         size = np.where(own["on_front"], 13, 9).tolist()
         data.append({
             "type": "scatter", "mode": "markers+text", "x": own["seconds"].tolist(), "y": own["efficiency"].tolist(),
-            "text": [label(name, 22) for name in own["estimator"]], "textposition": _sides(drawn, own), "name": "",
+            "text": [label(name, LONGEST) for name in own["estimator"]], "textposition": sides[own.index].tolist(),
             "textfont": {"size": 11, "color": "@ink"}, "customdata": told, "hovertemplate": HOVER, "cliponaxis": False,
+            "name": "",
             "marker": {"color": "@second" if failed else "@accent", "size": size,
                        "symbol": "circle-open" if failed else "circle", "line": {"width": 2}},
         })  # fmt: skip
@@ -141,16 +144,21 @@ def pareto(points: pd.DataFrame) -> Figure | None:
     return figure(data, x, y, height=440) | {"narrow": {}}
 
 
-def _sides(drawn: pd.DataFrame, own: pd.DataFrame) -> list[str]:
-    """Return where the names of the points `own` stand: above, or below where another point is near and above."""
-    x, y = (np.log10(drawn[key].to_numpy(dtype=float)) for key in ("seconds", "efficiency"))
-    across, up = max(float(np.ptp(x)), 0.3), max(float(np.ptp(y)), 0.3)
+def _sides(drawn: pd.DataFrame) -> "pd.Series[str]":
+    """Return on which side of its point each name stands: the first where it covers least of other names and points."""
+    logs = np.log10(drawn[["seconds", "efficiency"]].to_numpy(dtype=float))
+    ranges = np.array([_room(drawn[key]) for key in ("seconds", "efficiency")])
+    points = (logs - ranges[:, 0]) / np.ptp(ranges, axis=1)
+    taken = [(point, DOT) for point in points]
     sides = []
-    for row in own.to_dict("records"):
-        right, above = (x - math.log10(row["seconds"])) / across, (y - math.log10(row["efficiency"])) / up
-        crowded = (np.abs(right) < NEAR_ACROSS) & (above >= 0) & (above < NEAR_UP) & ((right != 0) | (above != 0))
-        sides.append("bottom center" if crowded.any() else "top center")
-    return sides
+    for point, name in zip(points, drawn["estimator"], strict=True):
+        half = np.array([LETTER * len(label(name, LONGEST)), LINE]) / 2
+        middles = {side: point + 1.01 * (half + DOT) * towards for side, towards in SIDES.items()}
+        covered = {side: sum(np.prod(np.maximum(half + room - np.abs(middle - other), 0)) for other, room in taken)
+                   for side, middle in middles.items()}  # fmt: skip
+        sides.append(min(SIDES, key=covered.__getitem__))
+        taken.append((middles[sides[-1]], half))
+    return pd.Series(sides, index=drawn.index)
 
 
 def _room(values: "pd.Series[float]") -> list[float]:

@@ -59,9 +59,8 @@ class Visit:
         return self.page
 
     def see_all(self):
-        """Scroll through the page, so that every plot is drawn."""
+        """Wait until every plot is drawn, also those that are not in view, which a picture of the whole page shows."""
         for canvas in self.page.locator(".canvas:visible").all():
-            canvas.scroll_into_view_if_needed()
             canvas.locator(".main-svg").first.wait_for(timeout=10_000)
 
 

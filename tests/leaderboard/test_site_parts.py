@@ -65,6 +65,20 @@ def test_none_on_the_front_is_beaten_in_both(world):
     assert drawn["data"][0]["y"] == sorted(drawn["data"][0]["y"], reverse=True)
 
 
+def test_names_of_points_that_are_near_stand_on_different_sides():
+    near = pd.DataFrame({
+        "estimator": ["alone", "first_one", "second_one", "third_one"],
+        "seconds": [0.001, 1.0, 1.1, 1.05],
+        "efficiency": [50.0, 2.0, 2.0, 2.1],
+        "on_front": False, "tasks": 3, "tasks_failed": [0, 0, 1, 0],
+    })  # fmt: skip
+    drawn = figures.pareto(near)
+    sides = {name: side for trace in drawn["data"][1:]
+             for name, side in zip(trace["text"], trace["textposition"], strict=True)}  # fmt: skip
+    assert sides["alone"] == "top center"
+    assert len({sides[name] for name in ("first_one", "second_one", "third_one")}) == 3
+
+
 def test_strengths_are_relative_to_the_others_on_the_same_tasks_and_a_failure_is_worst(make):
     good, bad = [0.1, -0.1], [0.4, -0.4]
     tags = {"a": ["smooth"], "b": ["smooth"], "c": ["rough"], "d": ["rough"], "e": []}

@@ -1,5 +1,5 @@
 "use strict";
-// Draws the figures that a page holds as JSON, in the colours of its theme, once they come into view.
+// Draws the figures that a page holds as JSON, in the colours of its theme, once they are shown.
 (function () {
   const NARROW = 600; // px
   const BUTTONS = ["select2d", "lasso2d", "autoScale2d", "zoomIn2d", "zoomOut2d"];
@@ -53,7 +53,7 @@
         const plot = of.get(entry.target);
         if (entry.isIntersecting && !plot.drawn) draw(plot);
       }),
-      { rootMargin: "400px" },
+      { rootMargin: "1000000px" }, // what is shown, in view or not: a picture of the whole page has all plots
     );
     plots.forEach((plot) => seen.observe(plot.canvas));
     const redraw = (which) => plots.filter((plot) => plot.drawn && which(plot)).forEach(draw);
