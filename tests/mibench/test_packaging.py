@@ -13,6 +13,8 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from mibench.store import Store
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -129,7 +131,8 @@ def package(installed, tmp_path):
         blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "ci.md").read_text("utf-8"), re.DOTALL)
         (job,) = (jobs[name] for jobs in (yaml.safe_load(block)["jobs"] for block in blocks) if name in jobs)
         environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}", "PIP_NO_BUILD_ISOLATION": "0"}
-        environment |= {"PIP_NO_INDEX": "1", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), **more}
+        environment |= {"PIP_NO_INDEX": "1", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+        environment |= {"GITHUB_WORKSPACE": str(yours), **more}
         environment["RUN"] = job["env"]["RUN"].replace("core", "gaussian").replace("1000", "500")
         return [
             subprocess.run(
@@ -146,9 +149,14 @@ def package(installed, tmp_path):
 def test_the_workflow_of_the_document_finds_a_change_for_the_worse(package):
     base = package.commit()
     package.spoil()
+    head = package.commit()
     ended = package.steps("compare", "${{ github.event.pull_request.base.sha }}", base)
     assert [done.returncode for done in ended] == [0, 0, 1], [done.stdout + done.stderr for done in ended]
     assert "1 worse" in package.summary.read_text("utf-8")
+    for name, commits in (("base.db", {base}), ("head.db", {base, head})):
+        store = Store.open(str(package.folder / name), create=False)
+        assert set(store.to_frame()["git_commit"]) == commits
+        store.close()
 
 
 def test_the_workflow_of_the_document_shows_the_commit_of_a_change(package, installed):
