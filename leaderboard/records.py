@@ -122,9 +122,26 @@ def _fail_what_is_not_finite(records: pd.DataFrame) -> None:
             records[column] = records[column].astype(object).mask(where, value).astype("category")
 
 
-def _numbers(records: pd.DataFrame, columns: Sequence[str]) -> Numbers:
-    """Return the number of each row's values in `columns`, in their order from 0; -1 where one is not known."""
-    return records.groupby(list(columns), observed=True).ngroup().to_numpy()
+def _numbers(records: pd.DataFrame, columns: Sequence[str], **options: Any) -> Numbers:
+    """Return the number of each row's values in `columns`, in their order from 0; -1 where one is not known.
+
+    `options` are those of ``groupby``. Records of a cell mostly follow each other: of a run of rows that are alike, the
+    first is looked at.
+    """
+    opens = np.zeros(len(records), dtype=bool)
+    opens[:1] = True
+    for name in columns:
+        values = _comparable(records[name])
+        opens[1:] |= values[1:] != values[:-1]
+    first = np.flatnonzero(opens)
+    found = records[list(columns)].take(first).groupby(list(columns), observed=True, **options).ngroup()
+    return np.repeat(found.to_numpy(), np.diff(first, append=len(records)))
+
+
+def _comparable(column: pd.Series) -> NDArray[Any]:
+    if column.dtype == "category":
+        return column.cat.codes.to_numpy()
+    return column.to_numpy() if pd.api.types.is_numeric_dtype(column) else pd.factorize(column)[0]
 
 
 def _versions(records: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
@@ -133,9 +150,11 @@ def _versions(records: pd.DataFrame) -> tuple[Numbers, pd.DataFrame]:
     A version is what records with the same values in `VERSION` have in common; these are in the order in which they
     ran, and among equals, which share a rank, in that of their last records.
     """
-    found = records.groupby(VERSION, dropna=False, observed=True, sort=False).ngroup()
-    last = found.drop_duplicates(keep="last")
-    versions = records.loc[last.index, VERSION].assign(found=last, records=np.bincount(found)[last])
+    found = _numbers(records, VERSION, dropna=False, sort=False)
+    last = np.zeros(found.max() + 1, dtype=np.int64)
+    last[found] = np.arange(len(found))  # of several, the last one stays
+    last.sort()
+    versions = records.loc[last, VERSION].assign(found=found[last], records=np.bincount(found)[found[last]])
     versions["started_at"] = _dates(versions)
     versions = versions.sort_values(LATE, na_position="first", kind="stable")
     versions["rank"] = versions.groupby(LATE, dropna=False, observed=True, sort=False).ngroup()
@@ -182,7 +201,7 @@ def renumbered(records: pd.DataFrame) -> pd.DataFrame:
 
 def _last_of_each_replicate(records: pd.DataFrame, kept: Numbers, rank: Numbers) -> Numbers:
     """Return the places of the records that ran last, of those at `kept`, in the order of `CELL` and replicate."""
-    cell, replicate = _numbers(records, CELL), pd.factorize(records["replicate"], sort=True)[0]
+    cell, replicate = _numbers(records, CELL), pd.to_numeric(records["replicate"]).to_numpy()
     order = kept[np.lexsort((rank[kept], replicate[kept], cell[kept]))]
     again = (np.diff(cell[order]) == 0) & (np.diff(replicate[order]) == 0)
     return np.append(order[:-1][~again], order[-1:])

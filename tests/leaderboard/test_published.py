@@ -1,5 +1,6 @@
 """The records that ship with mibench, and what README says of them."""
 
+import gzip
 from pathlib import Path
 
 import pandas as pd
@@ -9,7 +10,8 @@ from typer.testing import CliRunner
 import mibench
 from mibench.cli import make_app
 from mibench.leaderboard import build
-from mibench.leaderboard.published import published_records, with_published
+from mibench.leaderboard.published import FILE, VERSION, published_records, with_published
+from mibench.leaderboard.published.__main__ import pack
 from mibench.leaderboard.reading import read_records
 
 ROOT = Path(__file__).parents[2]
@@ -114,3 +116,8 @@ def test_a_run_is_compared_with_them(published, tmp_path):
 
 def test_they_are_a_store_by_their_name():
     assert len(read_records("published", estimators=["ksg"], samples="1000")) == 27 * 10 * 3  # and two baselines
+
+
+def test_packing_them_again_changes_nothing():
+    kept = gzip.decompress((ROOT / "leaderboard/published" / VERSION / FILE).read_bytes())
+    assert gzip.decompress(pack(["published"])) == kept
