@@ -1,7 +1,7 @@
 """The command ``mibench leaderboard``: from a store to a table on the screen or in a file."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,6 +66,7 @@ def leaderboard(
         raise MibenchError(f"--picture {picture} needs a file to draw to, such as --output {picture}.svg")
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
+    check_output(path, [store])
     from .records import USED
 
     columns = None if chosen == SITE else USED
@@ -120,6 +121,13 @@ def names_folder(output: str | None) -> bool:
         return False
     separators = tuple(each for each in (os.sep, os.altsep) if each)
     return output.endswith(separators) or Path(output).is_dir()
+
+
+def check_output(output: Path | None, stores: Sequence[str]) -> None:
+    """Raise `MibenchError` where `output` is one of the files that records are read from."""
+    for store in stores:
+        if output is not None and output.exists() and Path(store).exists() and output.samefile(store):
+            raise MibenchError(f"--output {output} would overwrite the records that it is made from; give another name")
 
 
 def _written(output: Path, kind: str, write: Callable[[], object]) -> None:

@@ -2,14 +2,18 @@
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mibench.errors import MibenchError
 
+from .command import check_output, chosen_format
 from .options import Estimators, Tasks
 from .reading import read_records
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EXIT_REGRESSION = 4
 EXIT_INCONCLUSIVE = 5
@@ -30,7 +34,9 @@ def compare(
     ] = False,
     task: Tasks = None,
     estimator: Estimators = None,
-    format: Annotated[str, typer.Option(help="text, markdown or json.")] = "text",
+    format: Annotated[
+        str | None, typer.Option(help="text, markdown or json. Default: as --output ends, or text.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write to this file in place of the screen.")
     ] = None,
@@ -43,26 +49,39 @@ def compare(
 
     Example: mibench compare base.db head.db
     """
-    if format not in FORMATS:
-        raise MibenchError(f"unknown format {format!r}; use {', '.join(FORMATS)}")
+    chosen = chosen_format(format, output) if format in (*FORMATS, None) else format
+    if chosen not in FORMATS:
+        raise MibenchError(f"unknown format {chosen!r}; use {', '.join(FORMATS)}")
+    check_output(output, (base, head))
     from .comparison import Comparison
     from .comparison_page import render
-    from .records import USED
 
-    before, after = (read_records(side, task, estimator, columns=USED) for side in (base, head))
+    before, after = (_side(name, side, task, estimator) for name, side in (("BASE", base), ("HEAD", head)))
     found = Comparison.of(before, after, margin, relative_margin, runtime_margin)
-    text = render(found, format)
+    text = render(found, chosen)
     if output is None:
         typer.echo(text, nl=False)
     else:
         _write(output, text, "w")
-        typer.echo(f"wrote {output} ({format})", err=True)
+        typer.echo(f"wrote {output} ({chosen})", err=True)
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
-        _write(Path(summary), render(found, "markdown"), "a")
+        try:
+            _write(Path(summary), render(found, "markdown"), "a")
+        except MibenchError as error:  # which must not hide the verdict
+            typer.echo(f"mibench: GITHUB_STEP_SUMMARY: {error}", err=True)
     if found.count("worse") or (fail_on_runtime and found.slower):
         raise typer.Exit(EXIT_REGRESSION)
     if found.count("inconclusive"):
         raise typer.Exit(EXIT_INCONCLUSIVE)
+
+
+def _side(name: str, store: str, task: list[str] | None, estimator: list[str] | None) -> "pd.DataFrame":
+    from .records import USED
+
+    try:
+        return read_records(store, task, estimator, columns=USED)
+    except MibenchError as error:
+        raise MibenchError(str(error) if store in str(error) else f"{name}, {store}: {error}") from None
 
 
 def _write(file: Path, text: str, mode: str) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,9 @@ Array = NDArray[np.float64]
 RATE = 0.05  # false discoveries among the verdicts of one kind
 POWER = 0.8  # with which the minimal detectable effect is found
 LISTED = 40  # cells on one side only; of more, each estimator is told in one line
-ROUNDING = 1e-12  # nats a nat; a spread of differences below it is none
+ROUNDING = 1e-12  # nats a nat; a difference below it is none
+LARGEST = 1e100  # nats; beyond it differences count as this
+FAR = 100.0  # times the median size of the differences of a cell, beyond which one of them would decide a t-test alone
 COLUMNS = {
     "verdict": "worse, better, equivalent or inconclusive",
     "task": "canonical spec of the task",
@@ -34,7 +36,7 @@ COLUMNS = {
     "low": "lower end of its 95 % interval (Student's t), nats",
     "high": "upper end of it, nats",
     "margin": "what counts as equivalent, nats",
-    "detectable": "smallest difference that would have been called worse four times in five, nats",
+    "detectable": "smallest difference that, if no other cell had one, would be called worse four times in five, nats",
     "q_worse": "false discovery rate at which the difference is above 0",
     "q_better": "the same for below 0",
     "q_equivalent": "the same for within the margin",
@@ -74,18 +76,24 @@ class Comparison:
 
         `margin` is in nats, `relative_margin` a share of the MI; the larger of the two holds. A cell is *worse* where
         its mean difference of absolute errors is above the margin and, by a paired t-test, above 0, or where HEAD has a
-        new failure; *better* is the reverse, without one; *equivalent* where the difference is within ± the margin (two
-        one-sided t-tests), or no estimate has changed; *inconclusive* otherwise. Each kind is at a false discovery rate
-        of 5 % over all cells (Benjamini & Hochberg 1995). Raises `MibenchError` where nothing can be compared.
+        new failure; *better* is the reverse, or where failures are gone and none is new; *equivalent* where the
+        difference is within ± the margin (two one-sided t-tests), or no estimate has changed; *inconclusive* otherwise.
+        Each kind is at a false discovery rate of 5 % over all cells in which an estimate has changed (Benjamini &
+        Hochberg 1995). Where one replicate explodes, Wilcoxon's signed ranks say whether a cell is worse or better, so
+        that it does not hide what the others show. Errors on both sides are from HEAD's truth. Raises `MibenchError`
+        where nothing can be compared.
         """
         for name, value, least in (("margin", margin, 0), ("relative_margin", relative_margin, 0),
                                    ("runtime_margin", runtime_margin, 1)):  # fmt: skip
             if not least < value < np.inf:
-                raise MibenchError(f"{name} must be above {least} and finite, got {value}")
-        left, right = (_competing(current_records(frame)[0]) for frame in (base, head))
+                option = "--" + name.replace("_", "-")
+                raise MibenchError(f"{option} must be above {least} and finite, got {value}")
+        left, said_of_base = _competing(base, "BASE")
+        right, said_of_head = _competing(head, "HEAD")
         pairs, notes = _paired(left, right)
+        notes = [*said_of_base, *said_of_head, *notes]
         if pairs.empty:
-            raise MibenchError("; ".join(("BASE and HEAD have no cell in common", *notes)))
+            raise MibenchError("; ".join(("BASE and HEAD have no replicate of a cell in common", *notes)))
         return cls(_judged(pairs, margin, relative_margin), _runtimes(pairs, runtime_margin), tuple(notes))
 
     def count(self, verdict: str) -> int:
@@ -98,23 +106,31 @@ class Comparison:
         return self.runtimes.loc[self.runtimes["verdict"] == "slower", "estimator"].tolist()
 
 
-def _competing(records: pd.DataFrame) -> pd.DataFrame:
+def _competing(frame: pd.DataFrame, side: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the records of `frame` that count and are not of baselines, and notes on what was left out."""
+    records, notes = current_records(frame)
     texts = records.select_dtypes("category").columns  # of which two frames have different ones
-    return records[~records["baseline"].astype(bool)].astype(dict.fromkeys(texts, str))
+    competing = records[~records["baseline"].astype(bool)].astype(dict.fromkeys(texts, str))
+    return competing, [f"in {side}, {note}" for note in notes if "seconds were measured" not in note]
 
 
 def _paired(base: pd.DataFrame, head: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return the replicates that both sides hold on the same data, and notes on what has no counterpart."""
     notes = []
-    old, new = (set(side[CELL].drop_duplicates().itertuples(index=False, name=None)) for side in (base, head))
+    old, new = (set(side[[*CELL, "replicate"]].itertuples(index=False, name=None)) for side in (base, head))
     for name, here, there in (("BASE", old, new), ("HEAD", new, old)):
-        notes += [f"only in {name}: {each}." for each in _listed(sorted(here - there))]
-    kept = [*CELL, "replicate", "task_fingerprint", "mi_true", "status", "error", "message", "seconds_amortised",
-            "host", "device"]  # fmt: skip
+        cells, others, fewer = ({record[:-1] for record in side} for side in (here, there, here - there))
+        notes += [f"only in {name}: {each}." for each in _listed(sorted(cells - others))]
+        notes += [f"some replicates only in {name}: {each}." for each in _listed(sorted(fewer & others))]
+    kept = [*CELL, "replicate", "task_fingerprint", "mi_true", "status", "estimate", "error", "message",
+            "seconds_amortised", "host", "device"]  # fmt: skip
     pairs = base[kept].merge(head[kept], on=[*CELL, "replicate"], suffixes=("_base", "_head"))
     same = pairs["task_fingerprint_base"] == pairs["task_fingerprint_head"]
     notes += [f"not compared, as its data have changed: {task}." for task in sorted(set(pairs.loc[~same, "task"]))]
     pairs = pairs[same].reset_index(drop=True)
+    revised = sorted(set(pairs.loc[pairs["mi_true_base"] != pairs["mi_true_head"], "task"]))
+    notes += [f"the true MI was revised; errors on both sides are from HEAD's: {task}." for task in revised]
+    pairs["error_base"] = (pairs["estimate_base"] - pairs["mi_true_head"]).where(pairs["status_base"] == "ok")
     answered = (pairs["status_base"] == "ok") | (pairs["status_head"] == "ok")
     some = answered.groupby([pairs[name] for name in CELL]).transform("any").astype(bool)
     silent = set(pairs.loc[~some, CELL].itertuples(index=False, name=None))
@@ -140,11 +156,11 @@ def _judged(pairs: pd.DataFrame, margin: float, relative_margin: float) -> pd.Da
     base_ok, head_ok = (pairs[f"status_{side}"] == "ok" for side in ("base", "head"))
     failed = base_ok & (pairs["status_head"].isin(FAILURES) | (pairs["status_head"] == "skipped"))
     both = base_ok & head_ok
-    difference = (pairs["error_head"].abs() - pairs["error_base"].abs()).where(both)
+    difference = (pairs["error_head"].abs() - pairs["error_base"].abs()).where(both).clip(-LARGEST, LARGEST)
     scale = ROUNDING * (1 + pairs["error_base"].abs() + pairs["mi_true_head"])
     grouped = pairs.assign(
         difference=difference, both=both, failed=failed, fixed=head_ok & ~base_ok, scale=scale,
-        largest=difference.abs(),
+        changed=difference.abs() > scale,
         told=pairs["message_head"].where(failed & (pairs["message_head"] != "")),
     ).groupby(CELL)  # fmt: skip
     table = pd.DataFrame({
@@ -156,27 +172,46 @@ def _judged(pairs: pd.DataFrame, margin: float, relative_margin: float) -> pd.Da
         "reason": grouped["told"].first().fillna(""),
     })  # fmt: skip
     table["margin"] = (relative_margin * table["mi_true"]).clip(lower=margin)
-    spread = grouped["difference"].std(ddof=1).clip(lower=grouped["scale"].max())
-    table = table.join(_tested(table["difference"], spread, table["pairs"], table["margin"]))
-    unchanged = grouped["largest"].max() <= grouped["scale"].max()
-    table["verdict"] = _verdicts(table, unchanged)
+    changed = grouped["changed"].any()
+    spread = grouped["difference"].std(ddof=1).clip(lower=grouped["scale"].median())
+    table = table.join(_tested(table, spread, changed, _signed_ranks(pairs[CELL].assign(difference=difference))))
+    table["verdict"] = _verdicts(table, changed)
     order = table["verdict"].map({"worse": 0, "inconclusive": 1, "better": 2, "equivalent": 3})
-    table = table.assign(order=order).reset_index().sort_values(["order", "estimator", "n_samples", "task"])
+    table = table.assign(order=order).reset_index().sort_values(["order", "estimator", "n_samples", "task", "seed"])
     return table[list(COLUMNS)].reset_index(drop=True)
 
 
-def _tested(mean: pd.Series, spread: pd.Series, pairs: pd.Series, margin: pd.Series) -> pd.DataFrame:
-    """Return the interval of each mean, what could be detected, and q of the three alternatives."""
-    error = spread / np.sqrt(pairs.where(pairs > 1))
-    freedom = (pairs - 1).where(pairs > 1)
+def _signed_ranks(pairs: pd.DataFrame) -> pd.DataFrame:
+    """Return p of differences above and below 0 by Wilcoxon's test, a row a cell in which one of them is `FAR`."""
+    known = pairs[pairs["difference"].notna()]
+    size = known["difference"].abs().groupby([known[name] for name in CELL])
+    usual = size.transform("median")
+    exploded = known[(usual > 0) & (size.transform("max") > FAR * usual)]
+
+    def p_of(alternative: Literal["greater", "less"]) -> "pd.Series[float]":
+        return exploded.groupby(CELL)["difference"].agg(lambda d: float(stats.wilcoxon(d, alternative=alternative)[1]))
+
+    return pd.DataFrame({"p_above": p_of("greater"), "p_below": p_of("less")}, dtype=float)
+
+
+def _tested(table: pd.DataFrame, spread: pd.Series, changed: pd.Series, by_rank: pd.DataFrame) -> pd.DataFrame:
+    """Return the interval of each mean difference, what could be detected, and q of the three alternatives.
+
+    The cells that are `changed` are judged together; q of the others is their p. Of some cells, p is that `by_rank`.
+    """
+    mean, margin, pairs = table["difference"], table["margin"], table["pairs"]
+    error, freedom = spread / np.sqrt(pairs.where(pairs > 1)), (pairs - 1).where(pairs > 1)
     half = stats.t.ppf(1 - RATE / 2, freedom) * error
-    to_find, to_err = stats.t.ppf(POWER, freedom) * error, stats.t.ppf(1 - RATE, freedom) * error
-    p_above, p_below = stats.t.sf(mean / error, freedom), stats.t.cdf(mean / error, freedom)
-    p_within = np.maximum(stats.t.cdf((mean - margin) / error, freedom), stats.t.sf((mean + margin) / error, freedom))
+    alone = RATE / max(int((changed & (pairs > 1)).sum()), 1)  # the level at which one of them is found
+    to_find, to_err = stats.t.ppf(POWER, freedom) * error, stats.t.ppf(1 - alone, freedom) * error
     columns = {"low": mean - half, "high": mean + half, "detectable": np.maximum(margin, to_err) + to_find}
+    p_within = np.maximum(stats.t.cdf((mean - margin) / error, freedom), stats.t.sf((mean + margin) / error, freedom))
+    ranked = by_rank.reindex(table.index)
+    p_above = ranked["p_above"].fillna(pd.Series(stats.t.sf(mean / error, freedom), table.index))
+    p_below = ranked["p_below"].fillna(pd.Series(stats.t.cdf(mean / error, freedom), table.index))
     for name, p in {"q_worse": p_above, "q_better": p_below, "q_equivalent": p_within}.items():
-        columns[name] = _discovery_rates(np.asarray(p))
-    return pd.DataFrame(columns, index=mean.index)
+        columns[name] = np.where(changed, _discovery_rates(np.where(changed, p, np.nan)), p)
+    return pd.DataFrame(columns, index=table.index)
 
 
 def _discovery_rates(p: Array) -> Array:
@@ -188,11 +223,11 @@ def _discovery_rates(p: Array) -> Array:
     return rates
 
 
-def _verdicts(table: pd.DataFrame, unchanged: pd.Series) -> Array:
+def _verdicts(table: pd.DataFrame, changed: pd.Series) -> Array:
     mean, margin = table["difference"], table["margin"]
     worse = (table["new_failures"] > 0) | ((mean > margin) & (table["q_worse"] <= RATE))
-    better = (mean < -margin) & (table["q_better"] <= RATE)
-    equivalent = (table["q_equivalent"] <= RATE) | unchanged
+    better = (table["fixed"] > 0) | ((mean < -margin) & (table["q_better"] <= RATE))
+    equivalent = (table["q_equivalent"] <= RATE) | ~changed
     return np.select([worse, better, equivalent], ["worse", "better", "equivalent"], "inconclusive")
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .comparison import Comparison
 from .export import rows
-from .page import LONGEST_MESSAGE, Page, Section
+from .page import Page, Section, one_line
 from .rounding import compact, plus_minus, with_interval
 from .tables import to_markdown, to_text
 
@@ -16,7 +16,8 @@ SCHEMA = 1
 EXACT = 1e-9  # nats; an uncertainty below it is rounding
 LEGEND = (
     "difference: mean of |error in HEAD| - |error in BASE| over the pairs of replicates, in nats, with its 95 % "
-    "interval; equivalent: within ± margin; detectable: the smallest that would be called worse four times in five."
+    "interval; equivalent: within ± margin; detectable: the smallest that, if no other cell had one, would be called "
+    "worse four times in five."
 )
 
 
@@ -41,8 +42,10 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     cells = comparison.cells
     shown = cells[cells["verdict"] != "equivalent"]
     headers = ["estimator on task", "n", "verdict", "difference", "margin", "detectable", "pairs"]
-    lines = [_line(cell) for _, cell in (cells if shown.empty else shown).iterrows()]
-    footnotes = [_failure(cell) for _, cell in cells[cells["new_failures"] > 0].iterrows()]
+    seeds = cells["seed"].nunique() > 1
+    lines = [_line(cell, seeds) for _, cell in (cells if shown.empty else shown).iterrows()]
+    footnotes = [_failure(cell, seeds) for _, cell in cells[cells["new_failures"] > 0].iterrows()]
+    footnotes += [_repair(cell, seeds) for _, cell in cells[cells["fixed"] > 0].iterrows()]
     yield Section(headline(comparison), headers, lines, footnotes)
     if len(comparison.runtimes):
         headers = ["estimator", "seconds in HEAD / BASE", "cells", "verdict"]
@@ -51,20 +54,30 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
         yield Section("Runtime", headers, lines)
 
 
-def _line(cell: "pd.Series[Any]") -> list[str]:
+def _line(cell: "pd.Series[Any]", seeds: bool) -> list[str]:
     half = (cell["high"] - cell["low"]) / 2
     numbers = [
         plus_minus(cell["difference"], 0 if half < EXACT else half),
         compact(cell["margin"]),
         compact(cell["detectable"]),
     ]
-    name = f"{cell['estimator']} on {cell['task']}"
+    name = f"{cell['estimator']} on {_where(cell, seeds)}"
     return [name, str(cell["n_samples"]), cell["verdict"], *numbers, str(cell["pairs"])]
 
 
-def _failure(cell: "pd.Series[Any]") -> str:
-    reason = f": {cell['reason'][:LONGEST_MESSAGE]}" if cell["reason"] else ""
-    return f"{cell['estimator']} fails anew on {cell['task']} (replicates: {cell['new_failures']}){reason}"
+def _where(cell: "pd.Series[Any]", seeds: bool) -> str:
+    return f"{cell['task']}, seed {cell['seed']}" if seeds else str(cell["task"])
+
+
+def _failure(cell: "pd.Series[Any]", seeds: bool) -> str:
+    reason = f": {one_line(cell['reason'])}" if cell["reason"] else ""
+    at = f"{_where(cell, seeds)}, n = {cell['n_samples']}"
+    return f"{cell['estimator']} fails anew on {at} (replicates: {cell['new_failures']}){reason}"
+
+
+def _repair(cell: "pd.Series[Any]", seeds: bool) -> str:
+    at = f"{_where(cell, seeds)}, n = {cell['n_samples']}"
+    return f"{cell['estimator']} fails no more on {at} (replicates: {cell['fixed']})"
 
 
 def _ratio(row: dict[Any, Any]) -> str:

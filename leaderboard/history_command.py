@@ -7,7 +7,7 @@ import typer
 
 from mibench.errors import MibenchError
 
-from .command import PICTURES, SITE, chosen_format
+from .command import DEFAULT_STORE, PICTURES, SITE, check_output, chosen_format
 from .options import Estimators, Samples, Tasks
 from .reading import read_records, select
 
@@ -53,7 +53,9 @@ def history(
     chosen = "picture" if picture else chosen_format(format, output)
     if chosen == SITE:
         raise MibenchError("unknown format 'html'; a history is a table or a picture, such as --output history.svg")
-    found = _read(stores or ["mibench.db"], repository, task, estimator, samples)
+    given = stores or [DEFAULT_STORE]
+    check_output(output, given)
+    found = _read(given, repository, task, estimator, samples)
     if output is None:
         from .history_page import render
 

@@ -103,6 +103,87 @@ def test_the_detectable_effect_is_detected_four_times_in_five(make):
     assert np.mean([one(shift).verdict == "worse" for shift in shifts]) == pytest.approx(0.8, abs=0.1)
 
 
+def test_the_detectable_effect_is_that_of_a_lone_cell_among_many_that_changed(make):
+    """Of thirty cells that scatter, one is shifted by what is said to be detectable in it."""
+    rng = np.random.default_rng(6)
+    scale, found = 0.1, []
+    for _ in range(150):
+        base = rng.uniform(1, 2, (30, 10))
+        change = rng.normal(0, scale, base.shape)
+        sides = [make({"a": {f"t{i:02}": list(row) for i, row in enumerate(side)}}) for side in (base, base + change)]
+        effect = Comparison.of(*sides).cells.set_index("task").detectable["t00"] * scale / change[0].std(ddof=1)
+        sides[1].loc[sides[1].task == "t00", "estimate"] += effect - change[0].mean()
+        found.append(Comparison.of(*sides).cells.set_index("task").verdict["t00"] == "worse")
+    assert np.mean(found) == pytest.approx(0.8, abs=0.1)
+
+
+def test_cells_without_a_change_are_no_hypotheses(make):
+    rng = np.random.default_rng(7)
+    base = rng.uniform(1, 2, (100, 10))
+    head = base.copy()
+    head[0] += rng.normal(0.08, 0.1, 10)
+    frames = [make({"a": {f"t{i:02}": list(row) for i, row in enumerate(side)}}) for side in (base, head)]
+    cells = Comparison.of(*frames).cells.set_index("task")
+    assert cells.q_worse["t00"] == pytest.approx(stats.ttest_rel(head[0], base[0], alternative="greater").pvalue)
+    assert set(cells.verdict.drop("t00")) == {"equivalent"}
+
+
+def test_a_replicate_that_explodes_does_not_hide_the_others(make):
+    rng = np.random.default_rng(8)
+    base = rng.uniform(0.1, 0.2, 10)
+    head = base + rng.uniform(0.3, 0.4, 10)
+    for explosion in (100.0, 1e200, 1e308):
+        head[3] = explosion
+        frames = [make({"a": {"t": list(side)}}) for side in (base, head)]
+        assert Comparison.of(*frames).cells.verdict.tolist() == ["worse"]
+        assert Comparison.of(*reversed(frames)).cells.verdict.tolist() == ["better"]
+    alone = base.copy()
+    alone[3] = 100.0
+    frames = [make({"a": {"t": list(side)}}) for side in (base, alone)]
+    assert Comparison.of(*frames).cells.verdict.tolist() == ["inconclusive"]
+
+
+def test_one_wild_estimate_before_the_change_hides_no_change(make):
+    base = [1e12] + [0.1] * 9
+    head = [1e12] + [0.7] * 9
+    frames = [make({"a": {"t": side}}) for side in (base, head)]
+    assert Comparison.of(*frames).cells.verdict.tolist() != ["equivalent"]
+
+
+def test_replicates_without_a_counterpart_are_told(make):
+    base = make({"a": {"t": [0.1] * 10, "u": [0.1] * 10}})
+    head = base.copy()
+    head.loc[head.task == "u", "replicate"] += 5
+    found = Comparison.of(base, head[(head.task == "u") | (head.replicate < 4)])
+    assert found.cells.set_index("task").pairs.to_dict() == {"t": 4, "u": 5}
+    assert found.notes == (
+        "some replicates only in BASE: t · a · n=1000.",
+        "some replicates only in BASE: u · a · n=1000.",
+        "some replicates only in HEAD: u · a · n=1000.",
+    )
+
+
+def test_a_revised_truth_is_no_regression(make):
+    base = make({"a": {"t": [0.1, 0.12, 0.09]}})
+    found = Comparison.of(base, base.assign(mi_true=base.mi_true + 0.15))
+    assert found.cells.verdict.tolist() == ["equivalent"]
+    assert found.notes == ("the true MI was revised; errors on both sides are from HEAD's: t.",)
+
+
+def test_what_is_left_out_of_a_side_is_told(make):
+    base = make({"a": {"t": [0.1, 0.2], "u": [0.1, 0.2]}})
+    newer = base[base.task == "t"].assign(estimator_source="other", started_at="2030-01-01T00:00:00+00:00")
+    found = Comparison.of(base, pd.concat([base, newer]))
+    assert any(note.startswith("in HEAD, a: its cells come from 2 versions") for note in found.notes)
+
+
+def test_seeds_are_told_apart(make):
+    base = pd.concat([make({"a": {"t": [0.1, 0.2, 0.3]}}).assign(seed=seed) for seed in (0, 1)])
+    text = render(Comparison.of(base, base.assign(estimate=base.estimate + 1)), "text")
+    assert "a on t, seed 0" in text
+    assert "a on t, seed 1" in text
+
+
 def test_many_cells_are_judged_together(make):
     rng = np.random.default_rng(1)
     base = rng.uniform(1, 2, (200, 5))
@@ -131,9 +212,10 @@ def test_a_new_failure_is_a_regression_and_a_fixed_one_is_told(make, one):
     head.loc[head.status == "timeout", "message"] = "longer than 5 s"
     found = Comparison.of(base, head)
     cells = found.cells.set_index("estimator")
-    assert cells.verdict.to_dict() == {"a": "worse", "b": "equivalent"}
+    assert cells.verdict.to_dict() == {"a": "worse", "b": "better"}
     assert cells[["new_failures", "fixed", "pairs"]].to_numpy().tolist() == [[1, 0, 2], [0, 1, 2]]
-    assert "a fails anew on t (replicates: 1): longer than 5 s" in render(found, "text")
+    assert "a fails anew on t, n = 1000 (replicates: 1): longer than 5 s" in render(found, "text")
+    assert "b fails no more on t, n = 1000 (replicates: 1)" in render(found, "text")
 
 
 def test_a_single_pair_says_nothing(make):
@@ -159,7 +241,7 @@ def test_what_has_no_counterpart_is_told(make):
         "only in HEAD: new · a · n=1000.",
         "not compared, as its data have changed: moved.",
     )
-    with pytest.raises(MibenchError, match="no cell in common; only in BASE: t · a"):
+    with pytest.raises(MibenchError, match="no replicate of a cell in common; only in BASE: t · a"):
         Comparison.of(base[base.task == "t"], head[head.task == "new"])
 
 
@@ -171,7 +253,7 @@ def test_seconds_of_other_hosts_are_not_compared(make):
 @pytest.mark.parametrize("options", [{"margin": 0}, {"relative_margin": float("nan")}, {"runtime_margin": 1.0}])
 def test_margins_that_make_no_sense(make, options):
     frame = make({"a": {"t": [0.1, 0.2]}})
-    with pytest.raises(MibenchError, match=next(iter(options))):
+    with pytest.raises(MibenchError, match="--" + next(iter(options)).replace("_", "-")):
         Comparison.of(frame, frame, **options)
 
 
@@ -220,6 +302,8 @@ def test_exit_codes(files, words, code, said):
         (["base.csv", "base.csv", "--margin", "-1"], "margin must be above 0"),
         (["base.csv", "base.csv", "--estimator", "nobody"], "--estimator 'nobody' selects no record"),
         (["base.csv", "base.csv", "-o", "no/where.md"], "cannot write no/where.md"),
+        (["base.csv", "worse.csv.gz", "-o", "base.csv"], "use text, markdown, json"),
+        (["base.csv", "worse.csv.gz", "--format", "text", "-o", "base.csv"], "would overwrite the records"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(files, words, said):
@@ -238,6 +322,17 @@ def test_a_pull_request_gets_its_summary(files):
     summary = (files / "summary.md").read_text("utf-8")
     assert summary.startswith("before\n### 3 cells: 3 worse\n\n| estimator on task")
     assert re.search(r"\| `a on t` +\| 1000 \| +worse \|", summary)
+
+
+def test_the_verdict_stands_where_the_summary_cannot_be_written(files):
+    done = call(files, "base.csv", "worse.csv.gz", GITHUB_STEP_SUMMARY="no/where.md")
+    assert done.returncode == 4
+    assert done.stderr == "mibench: GITHUB_STEP_SUMMARY: cannot write no/where.md: No such file or directory\n"
+
+
+def test_the_format_is_that_of_the_file(files):
+    assert call(files, "base.csv", "worse.csv.gz", "-o", "found.json").returncode == 4
+    assert json.loads((files / "found.json").read_text("utf-8"))["verdicts"] == {"worse": 3}
 
 
 def test_names_of_a_store_stay_data_in_markdown(make):
