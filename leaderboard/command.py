@@ -100,7 +100,13 @@ def _with_published(
     from .published import with_published
     from .reading import select
 
-    return select(with_published(read_records(store, columns=columns)), task, estimator, samples)
+    own = read_records(store, columns=columns)
+    together = with_published(own)
+    added = together.head(len(together) - len(own))
+    if len(added) and not set(added["seed"]) & set(together["seed"].iloc[len(added) :]):
+        seeds = ", ".join(map(str, sorted(set(added["seed"]))))
+        typer.echo(f"mibench: the published records are of seed {seeds} and ranked apart from other seeds", err=True)
+    return select(together, task, estimator, samples)
 
 
 def _draw(frame: "pd.DataFrame", picture: str, file: Path) -> None:

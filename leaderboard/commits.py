@@ -9,6 +9,8 @@ import pandas as pd
 
 from mibench.errors import MibenchError
 
+from .page import printable
+
 DIRTY = "+dirty"
 SHORTEST = 7  # digits of a hash
 LONGEST = 40  # characters of what is no hash
@@ -130,8 +132,3 @@ def few(names: Iterable[str], most: int = 3) -> str:
     listed = [printable(name)[:LONGEST_LISTED] for name in names]
     more = len(listed) - most
     return ", ".join(listed[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def printable(text: str) -> str:
-    """Return text on one line without control characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())

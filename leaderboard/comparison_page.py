@@ -8,7 +8,7 @@ import pandas as pd
 
 from .comparison import Comparison
 from .export import rows
-from .page import Page, Section, one_line
+from .page import Page, Section, legible, one_line
 from .rounding import compact, plus_minus, with_interval
 from .tables import to_markdown, to_text
 
@@ -39,7 +39,7 @@ def headline(comparison: Comparison) -> str:
 
 def _sections(comparison: Comparison) -> Iterator[Section]:
     """Yield the cells that are not equivalent, or all where there is no other, and the runtimes."""
-    cells = comparison.cells
+    cells = legible(comparison.cells)
     shown = cells[cells["verdict"] != "equivalent"]
     headers = ["estimator on task", "n", "verdict", "difference", "margin", "detectable", "pairs"]
     seeds = cells["seed"].nunique() > 1
@@ -49,7 +49,7 @@ def _sections(comparison: Comparison) -> Iterator[Section]:
     yield Section(headline(comparison), headers, lines, footnotes)
     if len(comparison.runtimes):
         headers = ["estimator", "seconds in HEAD / BASE", "cells", "verdict"]
-        runtimes = comparison.runtimes.to_dict("records")
+        runtimes = legible(comparison.runtimes).to_dict("records")
         lines = [[r["estimator"], _ratio(r), str(r["cells"]), r["verdict"]] for r in runtimes]
         yield Section("Runtime", headers, lines)
 

@@ -37,7 +37,7 @@ ERROR_COLUMNS = {
     **with_interval("q05"),
     "q95": "quantile .95 of them, nats",
     **with_interval("q95"),
-    "efficiency": "RMSE / RMSE of the oracle on the same draws; 1 is as good as sampling noise allows",
+    "efficiency": "RMSE / RMSE of the oracle on the same draws; 1 is sampling noise alone, and bias may buy less",
     **with_interval("efficiency"),
     "violated": "of a bound, the share of estimates on the wrong side of the MI",
     **with_interval("violated"),

@@ -5,10 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from .commits import printable
 from .export import rows, to_csv
 from .history import History
-from .page import Page, Section, one_line
+from .page import Page, Section, one_line, printable
 from .rounding import MISSING, with_interval
 from .tables import to_latex, to_markdown, to_text
 

@@ -11,8 +11,8 @@ import pandas as pd
 from mibench.errors import MibenchError
 from mibench.figure import write
 
-from .commits import printable
 from .history import History
+from .page import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from .details import growth_section, source_section
-from .page import BASELINE, Page, Row, Section, one_line, rows_of
+from .page import BASELINE, Page, Row, Section, legible, one_line, rows_of
 from .rounding import MISSING, around, chance, compact, share, with_interval
 from .statistics import NOT_OK
 
@@ -25,6 +25,7 @@ _A_BOUND = {"lower": "a lower", "upper": "an upper"}
 
 def lay_out(tables: Mapping[str, pd.DataFrame], notes: Iterable[str]) -> Page:
     """Return the page of the tables of a `board.Leaderboard`; estimators are sorted by RMSE, failures last."""
+    tables = {name: legible(table) for name, table in tables.items()}
     cells = tables["cells"]
     several = cells["seed"].nunique() > 1
     failing = 1 - cells["ok"] / cells["replicates"]

@@ -11,9 +11,9 @@ Row = dict[str, Any]
 LEGEND = (
     "MI in nats; intervals at 95 %; ok: replicates with an estimate; seconds: an estimate, amortised over the batch. "
     "Ranks are by RMSE, 1 is best; estimators in one group cannot be told apart from its best; vs oracle: geometric "
-    "mean over tasks of RMSE / RMSE of the oracle, for estimators that never failed; best: probability of the lowest "
-    "mean rank; front: no other is both as close to the oracle and as fast. Intervals that the replicates are too few "
-    "to know are left out: those of a bias need 3, of std, RMSE and vs oracle 10."
+    "mean over tasks of RMSE / RMSE of the oracle, for estimators that never failed or declined; best: probability of "
+    "the lowest mean rank; front: no other is both as close to the oracle and as fast. Intervals that the replicates "
+    "are too few to know are left out: those of a bias need 3, of std, RMSE and vs oracle 10."
 )
 
 
@@ -46,7 +46,20 @@ def rows_of(table: pd.DataFrame) -> list[Row]:
     return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
 
+def legible(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the names in it on one line each, without control characters."""
+    names = [name for name in ("task", "estimator") if name in table]
+    return table.assign(**{
+        name: [each if each.isprintable() else printable(each) for each in table[name]] for name in names
+    })  # fmt: skip
+
+
+def printable(text: str) -> str:
+    """Return text on one line without control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
 def one_line(message: str) -> str:
     """Return `message` on one line of at most 80 characters, without control characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in message).split())
+    line = printable(message)
     return line if len(line) <= LONGEST_MESSAGE else line[: LONGEST_MESSAGE - 1].rstrip() + "…"

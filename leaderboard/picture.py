@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mibench.errors import MibenchError
+from mibench.errors import MibenchError, SpecError
 from mibench.figure import write
 from mibench.spec import Spec, parse
 
@@ -61,7 +61,7 @@ def make(frame: pd.DataFrame) -> Figure:
     top = _ROOM * max(points["mi_true"].max(), 0.1)
     for ax, name in zip(panels, estimators, strict=False):
         _panel(ax, points[points["estimator"] == name], families, top)
-        ax.set_title(name, fontsize=7, pad=3)
+        ax.set_title(name, fontsize=7, pad=3, parse_math=False)
     for place, ax in enumerate(panels[: len(estimators)]):
         ax.tick_params(labelbottom=place + columns >= len(estimators))
     for ax in panels[len(estimators) :]:
@@ -70,7 +70,10 @@ def make(frame: pd.DataFrame) -> Figure:
     figure.supylabel("estimated MI, nats", fontsize=9)
     handles = [panels[0].plot([], [], color=COLORS[k], marker=MARKERS[k], ms=4)[0] for k in range(len(families))]
     labels = [f"{family}, n = {sizes[0]}" for family in families]
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(3, len(families)), frameon=False, fontsize=8)
+    columns = min(3, len(families))
+    legend = figure.legend(handles, labels, loc="outside upper center", ncols=columns, frameon=False, fontsize=8)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
     return figure
 
 
@@ -86,8 +89,11 @@ def summarise(records: pd.DataFrame) -> pd.DataFrame:
 
 
 def family(task: str) -> str:
-    """Return the spec of a task without the `mi` of any law in it, as it is printed."""
-    return str(_without_mi(parse(task)))
+    """Return the spec of a task without the `mi` of any law in it, as it is printed; what is no spec is its own."""
+    try:
+        return str(_without_mi(parse(task)))
+    except SpecError:
+        return task
 
 
 def _without_mi(spec: Spec) -> Spec:

@@ -51,7 +51,7 @@ SUMMARY_COLUMNS = {
     "group": "estimators in one group cannot be told apart from the best of the group",
     "won": "tasks on which it has the lowest RMSE and no failure; equals win together",
     "vs_oracle": "geometric mean over tasks of RMSE / RMSE of the oracle; NaN where it failed or there is no oracle",
-    "seconds": "median over these tasks of the median seconds an estimate",
+    "seconds": "median, over those of these tasks that it answered, of the median seconds an estimate",
     "on_front": "whether no other is both at least as close to the oracle and as fast",
     "share_failed": "share of all its replicates that failed",
     "share_skipped": "share of all its replicates that it declined",
@@ -140,7 +140,7 @@ def _standing(contest: Contest) -> pd.DataFrame:
     resamples = RESAMPLES if len(tasks) <= MANY_TASKS else RESAMPLES // 2
     deviations = mean_rank_deviations(tasks, resamples, np.random.default_rng(0))
     low, high = mean_rank_interval(mean, deviations)
-    group = groups(mean, told_apart(mean, deviations)) if len(tasks) > 1 else np.full(len(names), np.nan)
+    group = groups(mean, told_apart(mean, deviations, len(tasks))) if len(tasks) > 1 else np.full(len(names), np.nan)
     best = chance_of_being_best(mean, deviations) if len(tasks) >= FEWEST_OF_BEST else np.full(len(names), np.nan)
     if_ok = np.mean([ranks_if_ok(errors) for errors in tasks], axis=0)
     values = (mean, low, high, best, if_ok, group, _won(contest))
@@ -190,6 +190,18 @@ def _ratios(contest: Contest) -> Iterator[pd.Series | None]:
         yield rmse / rmse[oracle] if rmse[oracle] > EXACT else None
 
 
+def _of_replicates(contest: Contest, competing: pd.DataFrame) -> Iterator[str]:
+    most = competing.groupby("task")["replicates"].max()
+    shared = {task: len(errors) for task, errors in contest.errors.items() if len(errors) < most.get(task, 0)}
+    if shared:
+        task = min(shared, key=lambda task: shared[task] / most[task])
+        fewest = competing[competing["task"] == task].sort_values(["replicates", "estimator"]).iloc[0]
+        yield (
+            f"ranks rest on the replicates that all {len(contest.ranked)} estimators share, on {task} {shared[task]} of"
+            f" {most[task]}; {fewest['estimator']} has {fewest['replicates']}."
+        )
+
+
 def _caveats(contest: Contest, cells: pd.DataFrame) -> Iterator[str]:
     number, everywhere = len(contest.errors), cells["task"].nunique()
     competing = cells[~cells["baseline"]]
@@ -201,6 +213,7 @@ def _caveats(contest: Contest, cells: pd.DataFrame) -> Iterator[str]:
         )
     elif number < FEW_TASKS and len(contest.ranked) > 1:
         yield f"with {number} task{'s' * (number != 1)}, ranks say little about other tasks."
+    yield from _of_replicates(contest, competing)
     without = sum(ratio is None for ratio in _ratios(contest))
     if without:
         yield f"vs oracle leaves out {without} of {number} tasks, where the oracle was not run or has no error."

@@ -70,18 +70,17 @@ def select(
     samples: str | None = None,
 ) -> "pd.DataFrame":
     """Return the rows of `frame` (one a replicate) that all filters select, and the baselines beside them."""
-    for option, column in ((tasks, "task"), (estimators, "estimator"), (samples, "n_samples")):
-        if option and column not in frame.columns:
-            raise MibenchError(f"the records lack {column}; give one row a replicate, as Store.to_frame() does")
+    from .records import are_baselines, require, with_whole_numbers
+
+    given = ((tasks, "task"), (estimators, "estimator"), (samples, "n_samples"))
+    require(frame, [column for option, column in given if option is not None])
     if tasks:
         frame = frame[_matching(frame["task"], tasks, "task")]
     if estimators:
-        from .records import are_baselines
-
         chosen = _matching(frame["estimator"], estimators, "estimator")
         frame = frame[chosen | are_baselines(frame)]
-    if samples:
-        frame = frame[_matching(frame["n_samples"].astype(str), [samples], "samples")]
+    if samples is not None:
+        frame = frame[_matching(with_whole_numbers(frame)["n_samples"].astype(str), [samples], "samples")]
     return frame
 
 

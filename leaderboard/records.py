@@ -19,6 +19,7 @@ CELL = ["task", "estimator", "n_samples", "seed"]
 REQUIRED = ["task", "mi_true", "estimator", "n_samples", "replicate", "seed", "status", "estimate"]
 NAMES = ["task", "estimator", "status"]
 TEXTS = ["task_fingerprint", "estimator_params", "estimator_source", "bound", "message", "device", "host"]
+WHOLE = ["n_samples", "seed", "replicate"]
 NUMBERS = ["mi_true", "estimate", "seconds_amortised", "seconds_solo", "peak_memory_mb"]
 USED = list(dict.fromkeys([*REQUIRED, *TEXTS, *NUMBERS, "baseline", "started_at"]))
 CODE = ["estimator_params", "estimator_source"]
@@ -52,18 +53,15 @@ def current_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _checked(frame: pd.DataFrame) -> pd.DataFrame:
-    missing = [column for column in REQUIRED if column not in frame.columns]
     if frame.empty:
         raise MibenchError("the store has no records; run `mibench run` first")
-    if missing:
-        raise MibenchError(f"the records lack {', '.join(missing)}; give one row a replicate, as Store.to_frame() does")
+    require(frame, REQUIRED)
     unknown = sorted(set(frame["status"].drop_duplicates().astype(str)) - set(STATUSES))
     if unknown:
         raise MibenchError(f"unknown status {unknown[0]!r} in the records; known: {', '.join(STATUSES)}")
-    records = frame.reset_index(drop=True)
-    for column in ("mi_true", "n_samples", "seed", "replicate"):
-        if not np.isfinite(pd.to_numeric(records[column], errors="coerce").astype(float)).all():
-            raise MibenchError(f"the records hold a {column} that is no finite number; give one row a replicate")
+    records = with_whole_numbers(frame.reset_index(drop=True))
+    if not np.isfinite(pd.to_numeric(records["mi_true"], errors="coerce").astype(float)).all():
+        raise MibenchError("the records hold a mi_true that is no finite number; give one row a replicate")
     for column in NUMBERS:
         records[column] = pd.to_numeric(_column(records, column), errors="coerce").astype(float)
     for column in (*NAMES, *TEXTS):
@@ -72,6 +70,29 @@ def _checked(frame: pd.DataFrame) -> pd.DataFrame:
     records["started_at"] = _column(records, "started_at")
     _fail_what_is_not_finite(records)
     return records
+
+
+def require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Raise `MibenchError` where a frame of records lacks a column, or has one twice."""
+    remedy = "give one row a replicate, as Store.to_frame() does"
+    if missing := [column for column in columns if column not in frame.columns]:
+        raise MibenchError(f"the records lack {', '.join(missing)}; {remedy}")
+    if twice := sorted(set(frame.columns[frame.columns.duplicated()].astype(str))):
+        raise MibenchError(f"the records have several columns {', '.join(twice)}; {remedy}")
+
+
+def with_whole_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return records with n_samples, seed and replicate as integers; `MibenchError` where one is none."""
+    return frame.assign(**{column: _whole(frame[column]) for column in WHOLE if column in frame.columns})
+
+
+def _whole(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_integer_dtype(column) and not column.hasnans:
+        return column.astype(np.int64)
+    numbers = pd.to_numeric(column, errors="coerce")
+    if not (np.isfinite(numbers.astype(float)) & (numbers == numbers.round())).all():
+        raise MibenchError(f"the records hold a {column.name} that is no whole number; give one row a replicate")
+    return numbers.astype(np.int64)
 
 
 def is_oracle(estimator: str) -> bool:

@@ -24,17 +24,21 @@ def published_records() -> "pd.DataFrame":
 def with_published(frame: "pd.DataFrame") -> "pd.DataFrame":
     """Return `frame` with the published records of its tasks and sample sizes that it lacks.
 
-    Of an estimator that `frame` has on a task at one n, none is added: its own records stand. Baselines whose data
-    are of another version are left to `current_records`.
+    Of an estimator that `frame` has on a task at one n and seed, none is added: its own records stand. Baselines whose
+    data are of another version are left to `current_records`. The added records come first.
     """
     import pandas as pd
 
+    from ..records import CELL, require, with_whole_numbers
+
+    require(frame, CELL)
+    frame = with_whole_numbers(frame)
     published = published_records()
     if "task_fingerprint" not in frame.columns:
         data = published.drop_duplicates("task").set_index("task")["task_fingerprint"]
         frame = frame.assign(task_fingerprint=frame["task"].map(data))
-    setting, cell = ["task", "n_samples"], ["task", "n_samples", "estimator"]
+    setting = ["task", "n_samples"]
     wanted = published.merge(frame[setting].drop_duplicates(), on=setting)
-    own = frame[cell].drop_duplicates().assign(own=True)
-    added = wanted.merge(own, on=cell, how="left")
+    own = frame[CELL].drop_duplicates().assign(own=True)
+    added = wanted.merge(own, on=CELL, how="left")
     return pd.concat([added[added["own"].isna()].drop(columns="own"), frame], ignore_index=True)

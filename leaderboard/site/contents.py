@@ -13,7 +13,7 @@ from . import facts as of
 from .columns import GROWTH, SOURCES
 from .facts import Facts
 from .figures import Style, errors_by_size, styles
-from .frames import Setting, each_group, settings
+from .frames import Setting, each_group, main, settings
 from .names import slug
 from .overview import by_tag
 from .render import write_text
@@ -44,14 +44,19 @@ class Contents:
         return settings(self.board)
 
     @cached_property
+    def main(self) -> Setting:
+        """The one that stands for all where there is room for one."""
+        return main(self.settings)
+
+    @cached_property
     def several_seeds(self) -> bool:
         """Whether a row must say of which seed it is."""
         return bool(self.cells["seed"].nunique() > 1)
 
     @cached_property
     def estimators(self) -> list[str]:
-        """All estimators: those that compete by their mean rank at the last setting, then the baselines."""
-        last = self.settings[-1].summary
+        """All estimators: those that compete by their mean rank at the main setting, then the baselines."""
+        last = self.main.summary
         ranks = dict(zip(last["estimator"], last["mean_rank"].astype(float).fillna(1e9), strict=True))
         baseline = {
             str(name): bool(is_one) for name, is_one in self.cells.groupby("estimator")["baseline"].any().items()

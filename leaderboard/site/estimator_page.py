@@ -49,7 +49,7 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame) -> None:
     table = contents.table(f"Errors of {name} on every task", in_order(cells), columns, ROOT)
     tags = contents.tags[contents.tags["estimator"] == name].sort_values(["n_samples", "seed", "relative", "tag"])
     strong, weak = strengths(tags)
-    last = contents.settings[-1]
+    last = contents.main
     standing = last.summary[last.summary["estimator"] == name].to_dict("records")
     text = page(
         "estimator.html",

@@ -1,6 +1,6 @@
 """The frames that pages show: a board's cells and its summary, setting by setting."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,6 @@ import pandas as pd
 
 from ..board import Leaderboard
 from ..page import rows_of
-from ..picture import family
 
 SETTING = ["n_samples", "seed"]
 
@@ -45,16 +44,13 @@ def settings(board: Leaderboard) -> list[Setting]:
     ]
 
 
+def main(settings: Sequence[Setting]) -> Setting:
+    """Return the setting of most estimators, and of these that of the largest n: what the pages show of one alone."""
+    return max(settings, key=lambda setting: (len(setting.summary), setting.n_samples, -setting.seed))
+
+
 def _of(frame: pd.DataFrame, n: int, seed: int) -> pd.DataFrame:
     return frame.loc[(frame["n_samples"] == n) & (frame["seed"] == seed)]
-
-
-def family_of(task: str) -> str:
-    """Return the family of tasks that differ from `task` in their MI alone; what is no spec is a family of its own."""
-    try:
-        return family(task)
-    except ValueError:
-        return task
 
 
 def in_order(cells: pd.DataFrame) -> pd.DataFrame:

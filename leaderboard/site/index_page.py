@@ -96,9 +96,10 @@ def write(contents: Contents) -> None:
         title="mibench leaderboard",
         sections=sections,
         several=len(sections) > 1,
+        main=contents.main,
         decades=decades_of(contents.cells),
         counts=_counts(contents),
-        tasks=contents.table(f"Tasks, and who is best at {contents.settings[-1].title}", _tasks(contents), TASKS),
+        tasks=contents.table(f"Tasks, and who is best at {contents.main.title}", _tasks(contents), TASKS),
         estimators=contents.table("Estimators, by their mean rank", _estimators(contents), ESTIMATORS),
         notes=board.notes,
         legend=LEGEND,
@@ -168,7 +169,7 @@ def _counts(contents: Contents) -> dict[str, str]:
 
 
 def _tasks(contents: Contents) -> pd.DataFrame:
-    last = contents.settings[-1].cells
+    last = contents.main.cells
     whole = last[(last["ok"] == last["replicates"]) & ~last["baseline"].astype(bool)]
     leaders = whole.sort_values(["rmse", "estimator"]).drop_duplicates("task").set_index("task")["estimator"]
     truths = contents.cells.groupby("task")["mi_true"].last()

@@ -7,11 +7,12 @@ import pandas as pd
 from mibench.errors import SpecError
 from mibench.spec import parse
 
+from ..picture import family
 from . import columns as c
 from . import figures
 from .contents import Contents, errors_plot, plot
 from .facts import Facts, draw_picture
-from .frames import family_of, in_order
+from .frames import in_order
 from .names import slug
 from .render import page
 
@@ -23,10 +24,10 @@ def write_all(contents: Contents) -> None:
     """Write the page and the picture of every task."""
     families: dict[str, list[str]] = {}
     for name in contents.tasks:
-        families.setdefault(family_of(name), []).append(name)
+        families.setdefault(family(name), []).append(name)
     groups = contents.groups("task")
     for name in contents.tasks:
-        relatives = families[family_of(name)]
+        relatives = families[family(name)]
         _write(contents, name, groups[name], [each for each in relatives if each != name])
 
 
@@ -63,7 +64,7 @@ def _write(contents: Contents, name: str, cells: pd.DataFrame, relatives: list[s
 
 def _by_truth(contents: Contents, name: str, relatives: list[str]) -> dict[str, Any] | None:
     """Draw the bias over the family of a task against the MI, at the largest n, with a table of it."""
-    last = contents.settings[-1]
+    last = contents.main
     cells = last.cells[last.cells["task"].isin([name, *relatives])]
     told = f"Bias of every estimator against the true MI, tasks like {name}, {last.title}, with 95 % intervals."
     made = figures.errors_by_truth(cells, contents.style) if relatives else None

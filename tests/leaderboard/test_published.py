@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import mibench
 from mibench.cli import make_app
+from mibench.errors import MibenchError
 from mibench.leaderboard import build
 from mibench.leaderboard.published import FILE, VERSION, published_records, with_published
 from mibench.leaderboard.published.__main__ import pack
@@ -94,6 +95,21 @@ def test_own_records_of_an_estimator_take_the_place_of_the_published(published):
     assert not build(together).cells.duplicated(["task", "estimator", "n_samples", "seed"]).any()
 
 
+def test_own_records_of_another_seed_take_the_place_of_none(published, tmp_path):
+    own = published[(published["estimator"] == "ksg") & (published["n_samples"] == 1000)].assign(seed=1)
+    assert set(with_published(own).query("estimator == 'ksg'")["seed"]) == {0, 1}
+    own.to_csv(tmp_path / "own.csv", index=False)
+    words = ["leaderboard", "--store", str(tmp_path / "own.csv"), "--with-published", "--summary"]
+    done = CliRunner().invoke(make_app(), words)
+    assert "the published records are of seed 0 and ranked apart from other seeds" in done.stderr
+
+
+@pytest.mark.parametrize("column", ["task", "n_samples", "seed"])
+def test_own_records_that_lack_a_column_are_told(published, column):
+    with pytest.raises(MibenchError, match=f"the records lack {column}"):
+        with_published(published.head(20).drop(columns=column))
+
+
 def test_without_a_store_they_are_shown_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = shell("leaderboard", "--with-published", "--samples", "1000", "--summary")
@@ -111,7 +127,7 @@ def test_a_run_is_compared_with_them(published, tmp_path):
     done = CliRunner().invoke(make_app(), ["compare", "published", str(tmp_path / "same.csv")])
     assert done.exit_code == 0, done.output
     assert "only in BASE: 54 cells of ksg." in done.output
-    assert "only in BASE: 54 cells of mine." in done.output
+    assert "only in BASE: 81 cells of mine." in done.output
 
 
 def test_they_are_a_store_by_their_name():
