@@ -83,11 +83,11 @@ class Comparison:
         that it does not hide what the others show. Errors on both sides are from HEAD's truth. Raises `MibenchError`
         where nothing can be compared.
         """
-        for name, value, least in (("margin", margin, 0), ("relative_margin", relative_margin, 0),
-                                   ("runtime_margin", runtime_margin, 1)):  # fmt: skip
+        for option, value, least in (("--margin", margin, 0), ("--runtime-margin", runtime_margin, 1)):
             if not least < value < np.inf:
-                option = "--" + name.replace("_", "-")
                 raise MibenchError(f"{option} must be above {least} and finite, got {value}")
+        if not 0 <= relative_margin < np.inf:
+            raise MibenchError(f"--relative-margin must be at least 0 and finite, got {relative_margin}")
         left, said_of_base = _competing(base, "BASE")
         right, said_of_head = _competing(head, "HEAD")
         pairs, notes = _paired(left, right)

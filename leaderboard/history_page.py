@@ -68,7 +68,7 @@ def _change(step: "pd.Series[Any]") -> str:
 
 def _failure(cell: "pd.Series[Any]") -> str:
     reason = f": {one_line(cell['reason'])}" if cell["reason"] else ""
-    where = f"{printable(cell['task'])}, n = {cell['n_samples']}"
+    where = f"{printable(cell['task'])}, n = {cell['n_samples']}" + (f", seed {cell['seed']}" if cell["seed"] else "")
     return f"fails anew at {cell['name']} on {where} (replicates: {cell['new_failures']}){reason}"
 
 

@@ -257,6 +257,11 @@ def test_margins_that_make_no_sense(make, options):
         Comparison.of(frame, frame, **options)
 
 
+def test_a_margin_in_nats_alone(make):
+    frame = make({"a": {"t": [0.1, 0.2]}}, mi=50.0)
+    assert Comparison.of(frame, frame, relative_margin=0).cells.margin.tolist() == [0.02]
+
+
 @pytest.fixture
 def files(tmp_path, make):
     """Records before a change; after one that is worse, and after one that may be; a file each."""
