@@ -29,7 +29,7 @@ def ranks(errors: Array, weights: Array) -> Array:
     relative, power = _scaled(np.where(failed, 0.0, errors))
     total = weights.sum(axis=1, keepdims=True)
     size = _log2(weights @ (relative**2).T / total, power)
-    share = weights @ failed.T.astype(float) / total
+    share = weights @ failed.T.astype(float) / total if failed.any() else np.zeros_like(size)
     return mean_positions(np.where(share > 0, BEYOND + share, size))
 
 
@@ -115,12 +115,20 @@ def mean_rank_deviations(tasks: Sequence[Array], resamples: int, rng: np.random.
 
 def _add_task(total: Array, times: NDArray[np.int64], errors: Array, weightings: int, rng: np.random.Generator) -> None:
     """Add the ranks on one task as often as it is drawn, each time by one of so many resamples of its replicates."""
-    replicates = errors.shape[1]
-    weights = rng.multinomial(replicates, np.full(replicates, 1 / replicates), size=weightings)
-    each = ranks(errors, weights.astype(float))
+    each = ranks(errors, _weights(weightings, errors.shape[1], rng))
     for time in range(int(times.max(initial=0))):
         drawn = np.flatnonzero(times > time)
         total[drawn] += each[rng.integers(weightings, size=len(drawn))]
+
+
+def _weights(samples: int, replicates: int, rng: np.random.Generator) -> Array:
+    """Return how often each of R replicates is among R drawn with replacement, (B, R).
+
+    Counting what is drawn takes a third to a fifth of the time of drawing the counts, which are multinomial.
+    """
+    drawn = rng.integers(replicates, size=(samples, replicates)) + replicates * np.arange(samples)[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=samples * replicates)
+    return counts.reshape(samples, replicates).astype(np.float64)
 
 
 def _add_imaginary_tasks(total: Array, times: NDArray[np.int64], rng: np.random.Generator) -> None:
