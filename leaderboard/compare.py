@@ -8,7 +8,7 @@ import typer
 
 from mibench.errors import MibenchError
 
-from .command import check_output, chosen_format
+from .command import FORMAT_OF_SUFFIX, check_output
 from .options import Estimators, Tasks
 from .reading import read_records
 
@@ -49,7 +49,7 @@ def compare(
 
     Example: mibench compare base.db head.db
     """
-    chosen = chosen_format(format, output) if format in (*FORMATS, None) else format
+    chosen = format or _format_of(output)
     if chosen not in FORMATS:
         raise MibenchError(f"unknown format {chosen!r}; use {', '.join(FORMATS)}")
     check_output(output, (base, head))
@@ -73,6 +73,15 @@ def compare(
         raise typer.Exit(EXIT_REGRESSION)
     if found.count("inconclusive"):
         raise typer.Exit(EXIT_INCONCLUSIVE)
+
+
+def _format_of(output: Path | None) -> str:
+    if output is None:
+        return "text"
+    chosen = FORMAT_OF_SUFFIX.get(output.suffix.lower(), "")
+    if chosen not in FORMATS:
+        raise MibenchError(f"cannot tell the format from {output.name!r}; give --format, or end it in .txt .md .json")
+    return chosen
 
 
 def _side(name: str, store: str, task: list[str] | None, estimator: list[str] | None) -> "pd.DataFrame":

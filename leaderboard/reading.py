@@ -87,7 +87,7 @@ def select(
 def _matching(names: "pd.Series[str]", patterns: Sequence[str], option: str) -> "pd.Series[bool]":
     """Return which of `names` any of `patterns` selects; each of them must select one."""
     names = names.astype(str)
-    known = sorted(names.unique())
+    known = sorted(names.unique(), key=lambda name: (int(name) if option == "samples" else 0, name))
     chosen: set[str] = set()
     given = split_list(",".join(patterns))
     if not given:
