@@ -1,6 +1,6 @@
 """The page of a leaderboard before any markup: a section a task, and one a summary."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -13,12 +13,10 @@ from .rounding import MISSING, around, chance, compact, share, with_interval
 from .statistics import NOT_OK
 
 SETTING = ["n_samples", "seed"]
-SECTION = [*SETTING, "task"]
-SHOWN = [
-    *SECTION, "mi_true", "estimator", "baseline", "bound", "violated", "status", "reason", "ok", "replicates",
+SECTION = [*SETTING, "task", "mi_true"]
+TOLD_BELOW = [
+    *SECTION, "estimator", "bound", "violated", "status", "reason", "ok", "replicates",
     *(f"n_{status}" for status in NOT_OK),
-    *(name + end for name in ("bias", "std", "rmse") for end in ("", "_low", "_high")),
-    "efficiency", "seconds", "seconds_solo", "peak_memory_mb",
 ]  # fmt: skip
 _A_BOUND = {"lower": "a lower", "upper": "an upper"}
 
@@ -28,9 +26,8 @@ def lay_out(tables: Mapping[str, pd.DataFrame], notes: Iterable[str]) -> Page:
     tables = {name: legible(table) for name, table in tables.items()}
     cells = tables["cells"]
     several = cells["seed"].nunique() > 1
-    failing = 1 - cells["ok"] / cells["replicates"]
-    ordered = cells.assign(failing=failing).sort_values([*SECTION, "failing", "rmse", "estimator"])[SHOWN]
-    tasks = [_task_section(list(group), several) for _, group in groupby(rows_of(ordered), itemgetter(*SECTION))]
+    ordered = cells.assign(failing=1 - cells["ok"] / cells["replicates"])
+    tasks = list(_task_sections(ordered.sort_values([*SECTION, "failing", "rmse", "estimator"]), several))
     groups = groupby(rows_of(tables["summary"]), itemgetter(*SETTING))
     facts = {(fact["n_samples"], fact["seed"]): fact for fact in rows_of(tables["contests"])}
     summaries = [_summary_section(list(group), facts[key], several) for key, group in groups]
@@ -38,28 +35,41 @@ def lay_out(tables: Mapping[str, pd.DataFrame], notes: Iterable[str]) -> Page:
     return Page(tasks, summaries, list(notes), details=details)
 
 
-def _task_section(cells: list[Row], several_seeds: bool) -> Section:
-    first = cells[0]
-    title = f"{first['task']}: true MI {compact(first['mi_true'])} nats, {_setting(first, several_seeds)}"
-    columns = ["estimator", "ok", "bias", "std", "RMSE", "vs oracle", "seconds", "solo s", "MB"]
-    footnotes = [_failure_line(cell) for cell in cells if cell["status"] != "ok"]
-    footnotes += [_violation_line(cell) for cell in cells if cell["violated"] > 0]
-    return _without_empty_columns(Section(title, columns, [_cell_row(cell) for cell in cells], footnotes))
+def _task_sections(cells: pd.DataFrame, several_seeds: bool) -> Iterator[Section]:
+    columns = _columns(cells)
+    told = cells.loc[(cells["status"] != "ok") | (cells["violated"] > 0), TOLD_BELOW]
+    below = {key: list(group) for key, group in groupby(rows_of(told), itemgetter(*SECTION))}
+    keys = zip(*(cells[name].tolist() for name in SECTION), strict=True)
+    lines = zip(keys, zip(*columns.values(), strict=True), strict=True)
+    for key, group in groupby(lines, itemgetter(0)):
+        facts = dict(zip(SECTION, key, strict=True))
+        title = f"{facts['task']}: true MI {compact(facts['mi_true'])} nats, {_setting(facts, several_seeds)}"
+        footnotes = [_failure_line(cell) for cell in below.get(key, ()) if cell["status"] != "ok"]
+        footnotes += [_violation_line(cell) for cell in below.get(key, ()) if cell["violated"] > 0]
+        yield _without_empty_columns(Section(title, list(columns), [list(row) for _, row in group], footnotes))
 
 
-def _cell_row(cell: Row) -> list[str]:
-    bias = around(cell["bias"], cell["bias_low"], cell["bias_high"])
-    return [
-        _name(cell),
-        f"{cell['ok']}/{cell['replicates']}",
-        bias if cell["ok"] else cell["status"],
-        with_interval(cell["std"], cell["std_low"], cell["std_high"]),
-        with_interval(cell["rmse"], cell["rmse_low"], cell["rmse_high"]),
-        _times(cell["efficiency"]),
-        compact(cell["seconds"]),
-        compact(cell["seconds_solo"]),
-        compact(cell["peak_memory_mb"]),
-    ]
+def _columns(cells: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the columns of the tables of all tasks: of many cells, it takes half as long as a row at a time."""
+
+    def of(function: Callable[..., str], *names: str) -> list[str]:
+        return list(map(function, *(cells[name].tolist() for name in names)))
+
+    return {
+        "estimator": of(_name, "estimator", "baseline"),
+        "ok": of(lambda ok, replicates: f"{ok}/{replicates}", "ok", "replicates"),
+        "bias": of(_bias, "bias", "bias_low", "bias_high", "ok", "status"),
+        "std": of(with_interval, "std", "std_low", "std_high"),
+        "RMSE": of(with_interval, "rmse", "rmse_low", "rmse_high"),
+        "vs oracle": of(_times, "efficiency"),
+        "seconds": of(compact, "seconds"),
+        "solo s": of(compact, "seconds_solo"),
+        "MB": of(compact, "peak_memory_mb"),
+    }
+
+
+def _bias(value: float, low: float, high: float, ok: int, status: str) -> str:
+    return around(value, low, high) if ok else status
 
 
 def _failure_line(cell: Row) -> str:
@@ -98,7 +108,7 @@ def _summary_row(row: Row) -> list[str]:
     return [
         _count(row["group"]),
         _rank(row["mean_rank"], row["mean_rank_low"], row["mean_rank_high"]),
-        _name(row),
+        _name(row["estimator"], row["baseline"]),
         row["bound"] or MISSING,
         chance(row["best"]),
         _count(row["won"]),
@@ -124,8 +134,8 @@ def _count(value: Any) -> str:
     return MISSING if pd.isna(value) else str(value)
 
 
-def _name(row: Row) -> str:
-    return f"{row['estimator']}{BASELINE}" if row["baseline"] else str(row["estimator"])
+def _name(estimator: str, baseline: bool) -> str:
+    return f"{estimator}{BASELINE}" if baseline else estimator
 
 
 def _setting(row: Row, several_seeds: bool) -> str:

@@ -49,9 +49,8 @@ def rows_of(table: pd.DataFrame) -> list[Row]:
 def legible(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table with the names in it on one line each, without control characters."""
     names = [name for name in ("task", "estimator") if name in table]
-    return table.assign(**{
-        name: [each if each.isprintable() else printable(each) for each in table[name]] for name in names
-    })  # fmt: skip
+    clean = {each: printable(each) for name in names for each in table[name].unique() if not each.isprintable()}
+    return table.assign(**{name: table[name].replace(clean) for name in names}) if clean else table
 
 
 def printable(text: str) -> str:

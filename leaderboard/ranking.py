@@ -7,12 +7,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from .contest import Contest
-from .error_statistics import EXACT
 from .front import on_front
 from .records import are_of_oracle, is_oracle
 from .resampling import (
     Array,
     chance_of_being_best,
+    each_task,
     mean_rank_deviations,
     mean_rank_interval,
     ranks_if_ok,
@@ -142,7 +142,7 @@ def _standing(contest: Contest) -> pd.DataFrame:
     low, high = mean_rank_interval(mean, deviations)
     group = groups(mean, told_apart(mean, deviations, len(tasks))) if len(tasks) > 1 else np.full(len(names), np.nan)
     best = chance_of_being_best(mean, deviations) if len(tasks) >= FEWEST_OF_BEST else np.full(len(names), np.nan)
-    if_ok = np.mean([ranks_if_ok(errors) for errors in tasks], axis=0)
+    if_ok = each_task(tasks, ranks_if_ok).mean(axis=0)
     values = (mean, low, high, best, if_ok, group, _won(contest))
     table = pd.DataFrame(dict(zip(STANDING, values, strict=True)), index=names)
     return table.astype({"group": "Int64", "won": "Int64"})
@@ -172,27 +172,18 @@ def _relative_errors(contest: Contest) -> pd.Series:
     Tasks on which the oracle has no error (where X and Y are independent) are left out for all; an estimator that
     failed on any task has no such mean.
     """
-    with np.errstate(divide="ignore"):  # of an estimator that is exact
-        logs = [np.log(ratio) for ratio in _ratios(contest) if ratio is not None]
-    if not logs:
+    if not len(contest.relative):
         return pd.Series(dtype=float, name="vs_oracle")
-    mean = pd.concat(logs, axis=1).mean(axis=1, skipna=False)
-    failed = np.any([errors.isna().any() for errors in contest.errors.values()], axis=0)
-    failed &= ~mean.index.isin(contest.baselines)
-    return pd.Series(np.exp(mean.mask(failed)), name="vs_oracle")
-
-
-def _ratios(contest: Contest) -> Iterator[pd.Series | None]:
-    oracle = next(filter(is_oracle, contest.baselines), None)
-    for errors in contest.errors.values() if oracle else ():
-        paired = errors[errors[oracle].notna()]
-        rmse = np.sqrt((paired**2).mean(skipna=False))
-        yield rmse / rmse[oracle] if rmse[oracle] > EXACT else None
+    with np.errstate(divide="ignore"):  # of an estimator that is exact
+        mean = np.exp(np.log(contest.relative).mean(axis=0))
+    failed = np.any([np.isnan(errors).any(axis=1) for errors in contest.matrices], axis=0)
+    mean[: len(contest.ranked)][failed] = np.nan
+    return pd.Series(mean, index=contest.ranked + contest.baselines, name="vs_oracle")
 
 
 def _of_replicates(contest: Contest, competing: pd.DataFrame) -> Iterator[str]:
     most = competing.groupby("task")["replicates"].max()
-    shared = {task: len(errors) for task, errors in contest.errors.items() if len(errors) < most.get(task, 0)}
+    shared = {task: errors.shape[1] for task, errors in contest.errors.items() if errors.shape[1] < most.get(task, 0)}
     if shared:
         task = min(shared, key=lambda task: shared[task] / most[task])
         fewest = competing[competing["task"] == task].sort_values(["replicates", "estimator"]).iloc[0]
@@ -214,6 +205,6 @@ def _caveats(contest: Contest, cells: pd.DataFrame) -> Iterator[str]:
     elif number < FEW_TASKS and len(contest.ranked) > 1:
         yield f"with {number} task{'s' * (number != 1)}, ranks say little about other tasks."
     yield from _of_replicates(contest, competing)
-    without = sum(ratio is None for ratio in _ratios(contest))
-    if without:
+    without = number - len(contest.relative)
+    if without and any(map(is_oracle, contest.baselines)):
         yield f"vs oracle leaves out {without} of {number} tasks, where the oracle was not run or has no error."

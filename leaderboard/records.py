@@ -222,10 +222,17 @@ def renumbered(records: pd.DataFrame) -> pd.DataFrame:
 
 def _last_of_each_replicate(records: pd.DataFrame, kept: Numbers, rank: Numbers) -> Numbers:
     """Return the places of the records that ran last, of those at `kept`, in the order of `CELL` and replicate."""
-    cell, replicate = _numbers(records, CELL), pd.to_numeric(records["replicate"]).to_numpy()
-    order = kept[np.lexsort((rank[kept], replicate[kept], cell[kept]))]
-    again = (np.diff(cell[order]) == 0) & (np.diff(replicate[order]) == 0)
-    return np.append(order[:-1][~again], order[-1:])
+    cell, replicate = _numbers(records, CELL)[kept], records["replicate"].to_numpy()[kept]
+    if _increasing(cell, replicate).all():  # as the store gives them
+        return kept
+    order = np.lexsort((rank[kept], replicate, cell))
+    last = np.append(_increasing(cell[order], replicate[order]), True)
+    return kept[order][last]
+
+
+def _increasing(cell: Numbers, replicate: Numbers) -> NDArray[np.bool_]:
+    """Return whether each record but the last is followed by one of a later cell, or of a later replicate."""
+    return (np.diff(cell) > 0) | ((np.diff(cell) == 0) & (np.diff(replicate) > 0))
 
 
 def _caveats(records: pd.DataFrame, versions: pd.DataFrame) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """Ranks of estimators on one task, and how they change over resampled tasks and replicates."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,33 +15,35 @@ MONTE_CARLO = 4  # standard errors
 IMAGINARY = 2
 MANY = 32  # tasks, above which each has fewer resamples of its replicates to draw from: the others make up for it
 LEAST_WEIGHTINGS = 50
+AT_ONCE = 2**17  # numbers, of as many tasks as fit; more would leave the processor's cache
 
 
 def ranks(errors: Array, weights: Array) -> Array:
-    """Return the ranks (B, E), 1 is best, of E estimators under B weightings of the R replicates of a task.
+    """Return the ranks (…, B, E), 1 is best, of E estimators under B weightings of the R replicates of a task.
 
-    `errors` (E, R) are in nats, NaN where a replicate failed; `weights` (B, R) say how often each replicate counts.
+    `errors` (…, E, R) are in nats, NaN where a replicate failed; `weights` (…, B, R) say how often each of them counts.
     Estimators without a failure rank by RMSE, and ahead of all others, which rank by their share of failures: an RMSE
     over the replicates that happened to work is not comparable. Equals share the mean of their ranks; RMSEs that
     agree to nine digits are equal, so that rounding decides nothing.
     """
     failed = np.isnan(errors)
     relative, power = _scaled(np.where(failed, 0.0, errors))
-    total = weights.sum(axis=1, keepdims=True)
-    size = _log2(weights @ (relative**2).T / total, power)
-    share = weights @ failed.T.astype(float) / total if failed.any() else np.zeros_like(size)
+    total = weights.sum(axis=-1, keepdims=True)
+    size = _log2(weights @ np.swapaxes(relative**2, -1, -2) / total, power[..., None, :])
+    share = weights @ np.swapaxes(failed, -1, -2).astype(float) / total if failed.any() else np.zeros_like(size)
     return mean_positions(np.where(share > 0, BEYOND + share, size))
 
 
 def mean_positions(values: Array) -> Array:
-    """Return the place (B, E) of each of E values in the order of its row, from 1 on; equals share the mean of theirs.
+    """Return the place (…, E) of each of E values in the order of its row, from 1 on; equals share the mean of theirs.
 
     It is `scipy.stats.rankdata`, which takes longer to import than to run.
     """
-    rows, columns = values.shape
-    order = (np.argsort(values, axis=1) + columns * np.arange(rows)[:, None]).ravel()
-    ordered = values.ravel()[order].reshape(values.shape)
-    opens = np.ones(values.shape, dtype=bool)  # where a run of equal values begins; none reaches over the end of a row
+    columns = values.shape[-1]
+    table = values.reshape(-1, columns)
+    order = (np.argsort(table, axis=1) + columns * np.arange(len(table))[:, None]).ravel()
+    ordered = table.ravel()[order].reshape(table.shape)
+    opens = np.ones(table.shape, dtype=bool)  # where a run of equal values begins; none reaches over the end of a row
     opens[:, 1:] = ordered[:, 1:] > ordered[:, :-1]
     start = np.flatnonzero(opens)
     length = np.diff(start, append=values.size)
@@ -51,12 +53,12 @@ def mean_positions(values: Array) -> Array:
 
 
 def _scaled(errors: Array) -> tuple[Array, Array]:
-    """Return errors (E, R) over a power of two of each estimator's own, and these powers (E,).
+    """Return errors (…, E, R) over a power of two of each estimator's own, and these powers (…, E).
 
     Over one scale for all, the squares of the others would vanish beside an estimator that explodes, and all tie.
     """
-    power = np.frexp(np.abs(errors).max(axis=1, initial=0.0))[1]
-    return np.ldexp(errors, -power[:, None]), power.astype(float)
+    power = np.frexp(np.abs(errors).max(axis=-1, initial=0.0))[1]
+    return np.ldexp(errors, -power[..., None]), power.astype(float)
 
 
 def _log2(squares: Array, power: Array) -> Array:
@@ -66,14 +68,15 @@ def _log2(squares: Array, power: Array) -> Array:
 
 
 def ranks_if_ok(errors: Array) -> Array:
-    """Return the ranks (E,) by the RMSE over the replicates that each estimator has an estimate for, (E, R) with NaN.
+    """Return the ranks (…, E) by the RMSE over the replicates that each estimator has an estimate for.
 
-    It is the other policy for failures: they cost nothing unless all replicates failed, which ranks last.
+    `errors` (…, E, R) are in nats, NaN where there is none. It is the other policy for failures: they cost
+    nothing unless all replicates failed, which ranks last.
     """
     worked = ~np.isnan(errors)
     relative, power = _scaled(np.where(worked, errors, 0.0))
-    size = _log2((relative**2).sum(axis=1) / np.maximum(worked.sum(axis=1), 1), power)
-    return mean_positions(np.where(worked.any(axis=1), size, BEYOND)[None]).ravel()
+    size = _log2((relative**2).sum(axis=-1) / np.maximum(worked.sum(axis=-1), 1), power)
+    return mean_positions(np.where(worked.any(axis=-1), size, BEYOND))
 
 
 def chance_of_being_best(value: Array, deviations: Array) -> Array:
@@ -102,44 +105,50 @@ def mean_rank_deviations(tasks: Sequence[Array], resamples: int, rng: np.random.
         return np.full((resamples, estimators), np.nan)
     if estimators == 1:
         return np.zeros((resamples, 1))  # it is the first in every sample
-    pool = np.full(number + IMAGINARY, 1 / (number + IMAGINARY))
-    drawn = rng.multinomial(number, pool, size=resamples)
-    total = np.zeros((resamples, estimators))
     weightings = min(resamples, max(LEAST_WEIGHTINGS, resamples * MANY // number))
-    for errors, times in zip(tasks, drawn.T, strict=False):
-        _add_task(total, times, errors, weightings, rng)
-    _add_imaginary_tasks(total, drawn[:, number:].sum(axis=1), rng)
+
+    def resampled(errors: Array) -> Array:
+        return ranks(errors, _weights(len(errors), weightings, errors.shape[-1], rng))
+
+    of_tasks = each_task(tasks, resampled, weightings).reshape(-1, estimators)
+    random = rng.permuted(np.tile(np.arange(1.0, estimators + 1), (IMAGINARY * weightings, 1)), axis=1)
+    pool = np.concatenate([of_tasks, random]).astype(np.float32)  # in which ranks are exact
+    total = np.empty((resamples, estimators))
+    for sample in total:  # each draw is of a task, and of one of the resamples of its replicates
+        sample[:] = pool[rng.integers(len(pool), size=number)].sum(axis=0)
     widening = np.sqrt(number / (number - 1)) * _students_widening(number)
     return np.asarray(widening * (total - total.mean(axis=0)) / number, dtype=np.float64)
 
 
-def _add_task(total: Array, times: NDArray[np.int64], errors: Array, weightings: int, rng: np.random.Generator) -> None:
-    """Add the ranks on one task as often as it is drawn, each time by one of so many resamples of its replicates."""
-    each = ranks(errors, _weights(weightings, errors.shape[1], rng))
-    for time in range(int(times.max(initial=0))):
-        drawn = np.flatnonzero(times > time)
-        total[drawn] += each[rng.integers(weightings, size=len(drawn))]
-
-
-def _weights(samples: int, replicates: int, rng: np.random.Generator) -> Array:
-    """Return how often each of R replicates is among R drawn with replacement, (B, R).
+def _weights(tasks: int, samples: int, replicates: int, rng: np.random.Generator) -> Array:
+    """Return how often each of R replicates is among R drawn with replacement, (T, B, R).
 
     Counting what is drawn takes a third to a fifth of the time of drawing the counts, which are multinomial.
     """
-    drawn = rng.integers(replicates, size=(samples, replicates)) + replicates * np.arange(samples)[:, None]
-    counts = np.bincount(drawn.ravel(), minlength=samples * replicates)
-    return counts.reshape(samples, replicates).astype(np.float64)
+    drawn = rng.integers(replicates, size=(tasks * samples, replicates))
+    drawn += replicates * np.arange(len(drawn))[:, None]
+    counts = np.bincount(drawn.ravel(), minlength=drawn.size)
+    return counts.reshape(tasks, samples, replicates).astype(np.float64)
 
 
-def _add_imaginary_tasks(total: Array, times: NDArray[np.int64], rng: np.random.Generator) -> None:
-    sample = np.repeat(np.arange(len(total)), times)
-    in_order = np.arange(1.0, total.shape[1] + 1)
-    np.add.at(total, sample, rng.permuted(np.tile(in_order, (len(sample), 1)), axis=1))
+def each_task(tasks: Sequence[Array], rank: Callable[[Array], Array], samples: int = 1) -> Array:
+    """Return what `rank` gives for the errors (E, R_t) of each of T tasks, (T, …).
 
+    It takes several tasks of one shape at once, (G, E, R), and fewer of them the more `samples` it makes of each.
+    """
+    replicates = np.array([errors.shape[1] for errors in tasks])
+    places = np.argsort(replicates, kind="stable")
+    results = []
+    for alike in np.split(places, np.flatnonzero(np.diff(replicates[places])) + 1):
+        together = max(1, AT_ONCE // (samples * max(tasks[alike[0]].shape)))
+        parts = [alike[start : start + together] for start in range(0, len(alike), together)]
+        results += [rank(np.stack([tasks[place] for place in part])) for part in parts]
+    found = np.concatenate(results)
+    return found[np.argsort(places)]
 
 def ranks_by_task(tasks: Sequence[Array]) -> Array:
     """Return the ranks (T, E) of E estimators on each of T tasks, of which `tasks` holds the errors (E, R_t)."""
-    return np.concatenate([ranks(errors, np.ones((1, errors.shape[1]))) for errors in tasks])
+    return each_task(tasks, lambda errors: ranks(errors, np.ones((1, errors.shape[-1])))[:, 0])
 
 
 def mean_rank_interval(value: Array, deviations: Array) -> tuple[Array, Array]:

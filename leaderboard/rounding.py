@@ -4,6 +4,9 @@ import math
 
 MISSING = "–"
 MOST_DECIMALS = 9
+LARGE = 1e5  # from here on an exponent is easier to read
+HALF = "%+.*f ± %.*f"  # with % and *, which take half as long as format specifiers
+ENDS = "%.*f [%.*f, %.*f]"
 
 
 def plus_minus(value: float, half: float) -> str:
@@ -15,7 +18,9 @@ def plus_minus(value: float, half: float) -> str:
     if _negligible(half, value):
         return f"{compact(value, signed=True)} ± 0"
     decimals = _decimals(half)
-    return f"{_rounded(value, decimals, '+')} ± {_rounded(half, decimals)}"
+    if decimals is None or abs(value) >= LARGE:
+        return f"{_rounded(value, decimals, '+')} ± {_rounded(half, decimals)}"
+    return HALF % (decimals, value, decimals, half)
 
 
 def around(value: float, low: float, high: float) -> str:
@@ -27,10 +32,13 @@ def with_interval(value: float, low: float, high: float) -> str:
     """Return ``0.021 [0.014, 0.038]``, or the value alone where its interval is NaN."""
     if math.isnan(value):
         return MISSING
-    if not math.isfinite(high - low) or _negligible(high - low, value):
+    width = high - low
+    if not math.isfinite(width) or _negligible(width, value):
         return compact(value)
-    decimals = _decimals(min(abs(value - low), abs(high - value)) or high - low)
-    return f"{_rounded(value, decimals)} [{_rounded(low, decimals)}, {_rounded(high, decimals)}]"
+    decimals = _decimals(min(abs(value - low), abs(high - value)) or width)
+    if decimals is None or max(-low, high, abs(value)) >= LARGE:
+        return f"{_rounded(value, decimals)} [{_rounded(low, decimals)}, {_rounded(high, decimals)}]"
+    return ENDS % (decimals, value, decimals, low, decimals, high)
 
 
 def compact(value: float, signed: bool = False) -> str:
@@ -39,11 +47,9 @@ def compact(value: float, signed: bool = False) -> str:
         return MISSING
     plus = "+" if signed and value else ""
     size = abs(value)
-    if size == 0 or not math.isfinite(value):
-        return f"{value:{plus}g}"
-    if size < 1e-3 or size >= 99999.5:
-        return f"{value:{plus}.2e}"
-    return f"{value:{plus}.{max(2 - math.floor(math.log10(size)), 0)}f}"
+    if 1e-3 <= size < 99999.5:
+        return ("%+.*f" if signed else "%.*f") % (max(2 - math.floor(math.log10(size)), 0), value)
+    return f"{value:{plus}g}" if size == 0 or not math.isfinite(value) else f"{value:{plus}.2e}"
 
 
 def share(value: float) -> str:
@@ -65,13 +71,13 @@ def _decimals(uncertainty: float) -> int | None:
 
     None says that a number with an exponent is easier to read.
     """
-    if not 1e-300 < uncertainty < 1e5:
+    if not 1e-300 < uncertainty < LARGE:
         return None
     decimals = -math.floor(math.log10(uncertainty / 3.55))
     return None if decimals > MOST_DECIMALS else max(decimals, 0)
 
 
 def _rounded(value: float, decimals: int | None, sign: str = "") -> str:
-    if decimals is None or abs(value) >= 1e5:
+    if decimals is None or abs(value) >= LARGE:
         return f"{value:{sign}.2e}"
     return f"{value:{sign}.{decimals}f}"

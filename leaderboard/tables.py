@@ -45,7 +45,10 @@ def _text_section(section: Section) -> str:
 def text_table(section: Section) -> str:
     """Set a table as tabulate does in its format "simple", which takes five times as long, and break long names."""
     room = _room_for_names(section)
-    lines = [section.headers, *(line for row in section.rows for line in _lines(row, section.name_column, room))]
+    rows = section.rows
+    if any(len(row[section.name_column]) > room for row in rows):
+        rows = [line for row in rows for line in _lines(row, section.name_column, room)]
+    lines = [section.headers, *rows]
     widths = [max([len(header) + 2, *map(len, texts)]) for header, *texts in zip(*lines, strict=True)]
     lines.insert(1, ["-" * width for width in widths])
     sides = ["<" if i == section.name_column else ">" for i in range(len(widths))]
