@@ -10,7 +10,7 @@ import typer
 from mibench.errors import MibenchError
 
 from .options import Estimators, Samples, Tasks
-from .reading import PUBLISHED, read_records
+from .reading import PUBLISHED, USED, read_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,8 +67,6 @@ def leaderboard(
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
     check_output(path, [store])
-    from .records import USED
-
     columns = None if chosen == SITE else USED
     read = _with_published if with_published else read_records
     frame = read(store, task, estimator, samples, columns)

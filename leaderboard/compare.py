@@ -10,7 +10,7 @@ from mibench.errors import MibenchError
 
 from .command import FORMAT_OF_SUFFIX, check_output
 from .options import Estimators, Tasks
-from .reading import read_records
+from .reading import USED, read_records
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,8 +85,6 @@ def _format_of(output: Path | None) -> str:
 
 
 def _side(name: str, store: str, task: list[str] | None, estimator: list[str] | None) -> "pd.DataFrame":
-    from .records import USED
-
     try:
         return read_records(store, task, estimator, columns=USED)
     except MibenchError as error:

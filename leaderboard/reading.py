@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PUBLISHED = "published"  # in place of a store: the records that ship with mibench
+REQUIRED = ["task", "mi_true", "estimator", "n_samples", "replicate", "seed", "status", "estimate"]
+NAMES = ["task", "estimator", "status"]
+TEXTS = ["task_fingerprint", "estimator_params", "estimator_source", "bound", "message", "device", "host"]
+WHOLE = ["n_samples", "seed", "replicate"]
+NUMBERS = ["mi_true", "estimate", "seconds_amortised", "seconds_solo", "peak_memory_mb"]
+USED = list(dict.fromkeys([*REQUIRED, *TEXTS, *NUMBERS, "baseline", "started_at"]))  # of a record's columns
 
 
 def read_records(

@@ -14,14 +14,10 @@ from numpy.typing import NDArray
 from mibench.errors import MibenchError
 from mibench.record import STATUSES
 
+from .reading import NAMES, NUMBERS, REQUIRED, TEXTS, WHOLE
+
 Numbers = NDArray[np.integer[Any]]
 CELL = ["task", "estimator", "n_samples", "seed"]
-REQUIRED = ["task", "mi_true", "estimator", "n_samples", "replicate", "seed", "status", "estimate"]
-NAMES = ["task", "estimator", "status"]
-TEXTS = ["task_fingerprint", "estimator_params", "estimator_source", "bound", "message", "device", "host"]
-WHOLE = ["n_samples", "seed", "replicate"]
-NUMBERS = ["mi_true", "estimate", "seconds_amortised", "seconds_solo", "peak_memory_mb"]
-USED = list(dict.fromkeys([*REQUIRED, *TEXTS, *NUMBERS, "baseline", "started_at"]))
 CODE = ["estimator_params", "estimator_source"]
 LATE = ["started_at", "task_fingerprint", *CODE]  # the order of versions; the later ones decide on equal dates
 VERSION = ["task", "mi_true", "estimator", "n_samples", *LATE]
@@ -118,7 +114,11 @@ def _column(records: pd.DataFrame, name: str) -> pd.Series:
 
 def _each_value(column: pd.Series, function: Callable[[Any], Any]) -> pd.Series:
     """Map a column of many records and few values, to a Categorical with its categories in order."""
-    codes, values = pd.factorize(column, use_na_sentinel=False)
+    if column.dtype == "category":
+        codes, values = column.cat.codes.to_numpy(), [*column.cat.categories, None]  # the last where the code is -1
+    else:
+        codes, found = pd.factorize(column, use_na_sentinel=False)
+        values = list(found)
     return pd.Series([function(value) for value in values]).astype("category").take(codes).set_axis(column.index)
 
 
@@ -227,12 +227,12 @@ def _last_of_each_replicate(records: pd.DataFrame, kept: Numbers, rank: Numbers)
         return kept
     order = np.lexsort((rank[kept], replicate, cell))
     last = np.append(_increasing(cell[order], replicate[order]), True)
-    return kept[order][last]
+    return np.asarray(kept[order][last])
 
 
 def _increasing(cell: Numbers, replicate: Numbers) -> NDArray[np.bool_]:
     """Return whether each record but the last is followed by one of a later cell, or of a later replicate."""
-    return (np.diff(cell) > 0) | ((np.diff(cell) == 0) & (np.diff(replicate) > 0))
+    return np.asarray((np.diff(cell) > 0) | ((np.diff(cell) == 0) & (np.diff(replicate) > 0)))
 
 
 def _caveats(records: pd.DataFrame, versions: pd.DataFrame) -> Iterator[str]:

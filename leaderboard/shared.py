@@ -7,7 +7,8 @@ import pandas as pd
 from mibench.errors import MibenchError
 
 from .commits import few
-from .records import CELL, REQUIRED, current_records
+from .reading import REQUIRED
+from .records import CELL, current_records
 
 DATA = [*CELL, "task_fingerprint", "replicate"]
 COPY = [*DATA, "estimator_params", "estimator_source", "git_commit", "started_at", "host"]

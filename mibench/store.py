@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from mibench.claim import claim
 from mibench.errors import MibenchError
 from mibench.record import STATUSES, Record
+from mibench.store_ahead import reading_ahead
 from mibench.store_file import check_whole, open_file, reported, sqlite_file
-from mibench.store_layout import CALLS, CELLS, RECORDS, NoStoreError, check_layout
+from mibench.store_layout import CALLS, CELLS, RECORDS, NoStoreError, check_layout, wanted
 from mibench.store_write import chunks, write
 
 if TYPE_CHECKING:
@@ -127,14 +128,12 @@ class Store:
 
         With `columns`, the frame has these alone, and text in it is Categorical, which a large store needs to be fast.
         """
-        from mibench.store_frame import frame
+        large = self._path if selection is None else None
+        with self._connect() as connection, reading_ahead(connection, large, wanted(RECORDS, columns)) as ahead:
+            from mibench.store_frame import frame  # it takes long to load, while the other process reads
 
-        records = sa.select(RECORDS)
-        with self._connect() as connection:
-            if selection is None:
-                return frame(connection, [records], columns)
-            chunks = list(self._ids(selection))
-            return frame(connection, [records.where(_within(ids, selection)) for ids in chunks], columns)
+            found = [sa.true()] if selection is None else [_within(ids, selection) for ids in self._ids(selection)]
+            return frame(connection, found, columns, ahead)
 
     def close(self) -> None:
         """Release the connections."""

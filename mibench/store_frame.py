@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -12,32 +12,43 @@ import pandas as pd
 import sqlalchemy as sa
 
 from mibench.record import COLUMNS
-from mibench.store_layout import CALLS, CELLS, ORIGINS, RECORDS
+from mibench.store_ahead import Ahead
+from mibench.store_layout import CALLS, CELLS, ORDER, ORIGINS, RECORDS, wanted
 
 _ROWS = 200  # at a time: so few die young, which spares the garbage collector from looking at them
-_ORDER = ["task", "n_samples", "estimator"]
 
 
 def frame(
-    connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[str] | None = None
+    connection: sa.Connection,
+    conditions: Sequence[sa.ColumnElement[bool]],
+    columns: Sequence[str] | None = None,
+    ahead: Ahead | None = None,
 ) -> pd.DataFrame:
-    """Return the records that `queries` on the table of records find, with the columns of `record.COLUMNS`.
+    """Return the records that any of `conditions` selects, with the columns of `record.COLUMNS`.
 
     They are ordered by task, n, estimator and replicate; a number that is not known is NaN. Where `columns` are given,
-    no others are read, and those of text are Categorical: a million records share a few thousand texts.
+    no others are read, and those of text are Categorical: a million records share a few thousand texts. `ahead` are
+    those that a second process reads.
     """
-    wanted = {"cell", "call", "id", "origin", "replicate", *_ORDER, *(columns or COLUMNS)}
-    chosen = [column for column in RECORDS.c if column.name in wanted]
-    queries = [query.with_only_columns(*chosen) for query in queries]
-    records = _read(connection, queries, chosen)  # first: what they refer to is there, whoever writes meanwhile
     compact = columns is not None
-    cells, calls, origins = (_table(connection, table, wanted, compact) for table in (CELLS, CALLS, ORIGINS))
+    chosen = wanted(RECORDS, columns)
+    query = sa.select(*chosen) if ahead is None else sa.select(*chosen).where(RECORDS.c.cell < ahead.start)
+    records = _read(connection, [query.where(condition) for condition in conditions], chosen)
+    if ahead is not None:
+        ahead.begun()
+    # what the records refer to is there from now on, whoever writes meanwhile
+    cells, calls, origins = (_table(connection, wanted(table, columns), compact) for table in (CELLS, CALLS, ORIGINS))
+    if ahead is not None:
+        others = ahead.columns()
+        if others is None:
+            return frame(connection, conditions, columns)
+        records = pd.concat([records, pd.DataFrame(others)], ignore_index=True)
     calls = _beside(calls, origins.take(_positions(origins, calls.pop("origin"))))
     cell, call = _positions(cells, records.pop("cell")), _positions(calls, records.pop("call"))
-    rank = cells.groupby(_ORDER, observed=True).ngroup().to_numpy()[cell]
+    rank = cells.groupby(list(ORDER[:-1]), observed=True).ngroup().to_numpy()[cell]
     order = np.lexsort((cell, records["replicate"], rank))
-    rows = _beside(records.take(order), cells.take(cell[order]), calls.take(call[order]))
-    return rows[[name for name in COLUMNS if name in (columns or COLUMNS)]].reset_index(drop=True)
+    found = _beside(records.take(order), cells.take(cell[order]), calls.take(call[order]))
+    return found[[name for name in COLUMNS if name in (columns or COLUMNS)]].reset_index(drop=True)
 
 
 def _beside(*frames: pd.DataFrame) -> pd.DataFrame:
@@ -49,8 +60,7 @@ def _positions(table: pd.DataFrame, ids: pd.Series[Any]) -> npt.NDArray[np.intp]
     return table.index.get_indexer(pd.Index(ids))
 
 
-def _table(connection: sa.Connection, table: sa.Table, wanted: Container[str], compact: bool) -> pd.DataFrame:
-    columns = [column for column in table.c if column.name in wanted]
+def _table(connection: sa.Connection, columns: Sequence[sa.Column[Any]], compact: bool) -> pd.DataFrame:
     texts = [column.name for column in columns if compact and isinstance(column.type, sa.Text)]
     return _read(connection, [sa.select(*columns)], columns).set_index("id").astype(dict.fromkeys(texts, "category"))
 

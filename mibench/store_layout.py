@@ -13,6 +13,7 @@ from mibench.record import CELL, COLUMNS, SCHEMA_VERSION, Record
 ORIGIN = ("mi_true", "baseline", "bound", "threads", "host", "mibench_version", "library_versions", "git_commit")
 CALL = ("status", "message", "batch", "device", "started_at")
 REPLICATE = tuple(name for name in COLUMNS if name not in {*CELL, *ORIGIN, *CALL})
+ORDER = ("task", "n_samples", "estimator", "replicate")  # of the records in a frame
 _TYPES: dict[str, Any] = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
 _FIRST_VERSION = ("records", {"key", "task_fingerprint", "estimator_source", "schema_version"})
 
@@ -54,6 +55,12 @@ RECORDS = sa.Table(
     sa.PrimaryKeyConstraint("cell", "replicate"),  # cells follow each other, so a store grows at its end
     sqlite_with_rowid=False,
 )
+
+
+def wanted(table: sa.Table, columns: Sequence[str] | None) -> list[sa.Column[Any]]:
+    """Return the columns of a table that give `columns` of the records (None: all), and those that join the tables."""
+    needed = {"id", "cell", "call", "origin", *ORDER, *(COLUMNS if columns is None else columns)}
+    return [column for column in table.c if column.name in needed]
 
 
 def check_layout(connection: sa.Connection, name: str, create: bool) -> None:

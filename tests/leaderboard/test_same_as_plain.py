@@ -10,7 +10,8 @@ from mibench.leaderboard.board import FORMATS, Leaderboard
 from mibench.leaderboard.comparison import Comparison
 from mibench.leaderboard.page import Section
 from mibench.leaderboard.ranking import Contest
-from mibench.leaderboard.records import CELL, CODE, NAMES, TEXTS, current_records
+from mibench.leaderboard.reading import NAMES, TEXTS
+from mibench.leaderboard.records import CELL, CODE, current_records
 from mibench.leaderboard.resampling import mean_positions
 from mibench.leaderboard.statistics import cell_statistics
 from mibench.leaderboard.tables import text_table

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from mibench.leaderboard import build
-from mibench.leaderboard.records import REQUIRED
+from mibench.leaderboard.reading import REQUIRED
 from mibench.leaderboard.site import figures, write_site
 from mibench.leaderboard.site.diagram import SIDE, WIDTH, cliques, diagram
 from mibench.leaderboard.site.frames import settings
