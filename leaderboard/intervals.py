@@ -48,7 +48,9 @@ def rmse_interval(errors: Array, of_bias: Interval | None = None, of_std: Interv
     `of_bias` and `of_std` are the intervals of these, where they are at hand.
 
     The intervals of bias² and of the variance are combined by the method of variance estimates recovery for dependent
-    estimates (Zou 2007, Psychological Methods 12, 399): where errors are skewed, the two rise and fall together.
+    estimates (Zou 2007, Psychological Methods 12, 399): where errors are skewed, the two rise and fall together. That
+    is too wide where they offset each other, as one interval is wider for its standard error than the other; there it
+    is reduced as the standard error of the sum is.
     """
     cells, count = errors.shape
     if count < LEAST_OF_SPREAD:
@@ -61,8 +63,12 @@ def rmse_interval(errors: Array, of_bias: Interval | None = None, of_std: Interv
     bias = np.clip(mean**2 - variance / count, bias_low, bias_high)
     peakedness = np.maximum(standard_moment(errors, 4) - 1, TINY)
     together = np.clip(np.sign(mean) * standard_moment(errors, 3) / np.sqrt(peakedness), -1, 1)
-    below = _of_dependent(bias - bias_low, variance - spread_low, together)
-    above = _of_dependent(bias_high - bias, spread_high - variance, together)
+    error_of_bias, error_of_variance = 2 * np.abs(mean) * np.sqrt(variance), variance * np.sqrt(peakedness)
+    either = np.hypot(error_of_bias, error_of_variance)
+    both = np.sqrt(_square_of_sum(error_of_bias, error_of_variance, together))
+    offset = np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    below = _of_dependent(bias - bias_low, variance - spread_low, together, offset)
+    above = _of_dependent(bias_high - bias, spread_high - variance, together, offset)
     total = bias + variance
     return np.sqrt(np.maximum(total - below, 0)), np.sqrt(total + above)
 
@@ -119,5 +125,10 @@ def _unknown(cells: int) -> Interval:
     return np.full(cells, np.nan), np.full(cells, np.nan)
 
 
-def _of_dependent(one: Array, other: Array, correlation: Array) -> Array:
-    return np.asarray(np.sqrt(np.maximum(one**2 + other**2 + 2 * correlation * one * other, 0)), dtype=np.float64)
+def _of_dependent(one: Array, other: Array, correlation: Array, offset: Array) -> Array:
+    together = np.sqrt(_square_of_sum(one, other, correlation))
+    return np.asarray(np.minimum(together, offset * np.hypot(one, other)), dtype=np.float64)
+
+
+def _square_of_sum(one: Array, other: Array, correlation: Array) -> Array:
+    return np.maximum(one**2 + other**2 + 2 * correlation * one * other, 0)
