@@ -10,10 +10,10 @@ from mibench.errors import MibenchError
 
 from .command import FORMAT_OF_SUFFIX, check_output
 from .options import Estimators, Tasks
-from .reading import USED, read_records
+from .reading import USED, naming, read_records
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 EXIT_REGRESSION = 4
 EXIT_INCONCLUSIVE = 5
@@ -53,10 +53,13 @@ def compare(
     if chosen not in FORMATS:
         raise MibenchError(f"unknown format {chosen!r}; use {', '.join(FORMATS)}")
     check_output(output, (base, head))
+    with naming(base, "BASE, "):
+        before = read_records(base, task, estimator, columns=USED)
+    with naming(head, "HEAD, "):
+        after = read_records(head, task, estimator, columns=USED)
     from .comparison import Comparison
     from .comparison_page import render
 
-    before, after = (_side(name, side, task, estimator) for name, side in (("BASE", base), ("HEAD", head)))
     found = Comparison.of(before, after, margin, relative_margin, runtime_margin)
     text = render(found, chosen)
     if output is None:
@@ -82,13 +85,6 @@ def _format_of(output: Path | None) -> str:
     if chosen not in FORMATS:
         raise MibenchError(f"cannot tell the format from {output.name!r}; give --format, or end it in .txt .md .json")
     return chosen
-
-
-def _side(name: str, store: str, task: list[str] | None, estimator: list[str] | None) -> "pd.DataFrame":
-    try:
-        return read_records(store, task, estimator, columns=USED)
-    except MibenchError as error:
-        raise MibenchError(str(error) if store in str(error) else f"{name}, {store}: {error}") from None
 
 
 def _write(file: Path, text: str, mode: str) -> None:

@@ -9,10 +9,9 @@ from mibench.errors import MibenchError
 
 from .command import DEFAULT_STORE, PICTURES, SITE, check_output, chosen_format
 from .options import Estimators, Samples, Tasks
-from .reading import read_records, select
+from .reading import naming, read_records, select
 
 if TYPE_CHECKING:
-    import pandas as pd
 
     from .history import History
 
@@ -70,15 +69,12 @@ def _read(
     from .history import History
     from .shared import pool
 
-    frame = pool([_records(store) for store in stores], stores)
+    frames = []
+    for store in stores:
+        with naming(store):
+            frames.append(read_records(store))
+    frame = pool(frames, stores)
     return History.of(select(frame, task, estimator, samples), repository)
-
-
-def _records(store: str) -> "pd.DataFrame":
-    try:
-        return read_records(store)
-    except MibenchError as error:
-        raise MibenchError(str(error) if store in str(error) else f"{store}: {error}") from None
 
 
 def _write(output: Path, found: "History", chosen: str) -> None:

@@ -1,7 +1,7 @@
 """Reading records: a store, a CSV file or what ships with mibench, and what filters select of them."""
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,15 @@ def read_records(
     if frame.empty:
         raise MibenchError("the store has no records; run `mibench run` first")
     return select(frame, tasks, estimators, samples)
+
+
+@contextmanager
+def naming(store: str, side: str = "") -> Iterator[None]:
+    """Name the store, after its `side`, in an error that does not."""
+    try:
+        yield
+    except MibenchError as error:
+        raise MibenchError(str(error) if store in str(error) else f"{side}{store}: {error}") from None
 
 
 def _read(store: str, columns: Sequence[str] | None) -> "pd.DataFrame":
