@@ -1,5 +1,7 @@
 """The command ``mibench leaderboard``: from a store to a table on the screen or in a file."""
 
+import atexit
+import gc
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -67,6 +69,7 @@ def leaderboard(
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
     check_output(path, [store])
+    atexit.register(gc.freeze)  # else Python looks at every object of all libraries once more, for .2 s, to free it
     columns = None if chosen == SITE else USED
     read = _with_published if with_published else read_records
     frame = read(store, task, estimator, samples, columns)

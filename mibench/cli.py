@@ -1,6 +1,5 @@
 """The command line: ``mibench COMMAND``; every error is one line and an exit code."""
 
-import gc
 import os
 import sys
 from importlib.metadata import entry_points
@@ -76,7 +75,6 @@ def main() -> None:
         if not hasattr(error, "format_message"):
             raise
         code = _fail(error.format_message())
-    gc.freeze()  # else Python looks once more at every object of every library, which takes longer than `--help`
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -94,6 +94,7 @@ class Run:
             self._executor = _executor(options, estimators)
             opened.callback(self._executor.close)
             self.store = Store.peek(options.store) if dry else Store.open(options.store)
+            opened.callback(self.store.settle)
             if not dry:
                 opened.enter_context(self.store.claim())
             self.plan: Plan = make_plan(

@@ -135,6 +135,11 @@ class Store:
             found = [sa.true()] if selection is None else [_within(ids, selection) for ids in self._ids(selection)]
             return frame(connection, found, columns, ahead)
 
+    def settle(self) -> None:
+        """Leave all that is written in the file itself, which may be copied then; the store stays as usable."""
+        if self._path:
+            self.close()  # the last connection takes the log with it, and the next use opens another
+
     def close(self) -> None:
         """Release the connections."""
         self._engine.dispose()

@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -224,3 +225,9 @@ def test_bad_input_is_refused_before_anything_runs(options, says):
     with pytest.raises(mibench.MibenchError) as caught:
         mibench.run(**{"tasks": TASK, "estimators": "zero", "n_samples": 10, "replicates": 1, "store": None, **options})
     assert says in str(caught.value)
+
+
+def test_when_a_run_returns_its_file_alone_holds_all(tmp_path):
+    results = mibench.run("gaussian(d=1, mi=1)", "gaussian_fit", 50, 3, store=str(tmp_path / "s.db"))
+    shutil.copy(tmp_path / "s.db", tmp_path / "copy.db")
+    assert len(Store.open(tmp_path / "copy.db", create=False).to_frame()) == len(results.to_frame()) == 3
