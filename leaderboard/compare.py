@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from mibench.errors import MibenchError
 from .command import FORMAT_OF_SUFFIX, check_output
 from .options import Estimators, Tasks
 from .reading import USED, naming, read_records
-
-if TYPE_CHECKING:
-    pass
 
 EXIT_REGRESSION = 4
 EXIT_INCONCLUSIVE = 5

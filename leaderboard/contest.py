@@ -62,4 +62,4 @@ class Contest:
         paired = (errors[:, ~np.isnan(errors[oracle])] for errors in of_all)
         rmse = [np.sqrt((errors**2).mean(axis=1)) for errors in paired if errors.size]
         ratios = [of_task / of_task[oracle] for of_task in rmse if of_task[oracle] > EXACT]
-        return np.reshape(ratios, (-1, len(self.ranked) + len(self.baselines)))
+        return np.reshape(ratios, (len(ratios), len(self.ranked) + len(self.baselines)))

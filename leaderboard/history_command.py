@@ -12,9 +12,7 @@ from .options import Estimators, Samples, Tasks
 from .reading import naming, read_records, select
 
 if TYPE_CHECKING:
-
     from .history import History
-
 
 
 def history(

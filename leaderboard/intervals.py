@@ -48,9 +48,9 @@ def rmse_interval(errors: Array, of_bias: Interval | None = None, of_std: Interv
     `of_bias` and `of_std` are the intervals of these, where they are at hand.
 
     The intervals of bias² and of the variance are combined by the method of variance estimates recovery for dependent
-    estimates (Zou 2007, Psychological Methods 12, 399): where errors are skewed, the two rise and fall together. That
-    is too wide where they offset each other, as one interval is wider for its standard error than the other; there it
-    is reduced as the standard error of the sum is.
+    estimates (Zou 2007, Psychological Methods 12, 399): where errors are skewed, the two rise and fall together. Where
+    they offset each other that is too wide, as one interval is wider for its standard error than the other; there it
+    is no wider than the standard error of the sum allows.
     """
     cells, count = errors.shape
     if count < LEAST_OF_SPREAD:
@@ -66,7 +66,7 @@ def rmse_interval(errors: Array, of_bias: Interval | None = None, of_std: Interv
     error_of_bias, error_of_variance = 2 * np.abs(mean) * np.sqrt(variance), variance * np.sqrt(peakedness)
     either = np.hypot(error_of_bias, error_of_variance)
     both = np.sqrt(_square_of_sum(error_of_bias, error_of_variance, together))
-    offset = np.divide(both, either, out=np.ones_like(both), where=either > 0)
+    offset = np.divide(both, either, out=np.ones_like(both), where=either > 0)  # above 1 where they add up
     below = _of_dependent(bias - bias_low, variance - spread_low, together, offset)
     above = _of_dependent(bias_high - bias, spread_high - variance, together, offset)
     total = bias + variance
@@ -127,7 +127,7 @@ def _unknown(cells: int) -> Interval:
 
 def _of_dependent(one: Array, other: Array, correlation: Array, offset: Array) -> Array:
     together = np.sqrt(_square_of_sum(one, other, correlation))
-    return np.asarray(np.minimum(together, offset * np.hypot(one, other)), dtype=np.float64)
+    return np.where(offset < 1, np.minimum(together, offset * np.hypot(one, other)), together)
 
 
 def _square_of_sum(one: Array, other: Array, correlation: Array) -> Array:

@@ -1,7 +1,7 @@
 """Reading records: a store, a CSV file or what ships with mibench, and what filters select of them."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -59,10 +59,8 @@ def _read(store: str, columns: Sequence[str] | None) -> "pd.DataFrame":
 def _read_store(store: str, columns: Sequence[str] | None) -> "pd.DataFrame":
     from mibench.store import Store
 
-    opened = Store.open(store, create=False)
-    frame = opened.to_frame(columns=columns)
-    opened.close()
-    return frame
+    with closing(Store.open(store, create=False)) as opened:
+        return opened.to_frame(columns=columns)
 
 
 def read_csv(file: str) -> "pd.DataFrame":

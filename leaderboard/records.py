@@ -115,7 +115,9 @@ def _column(records: pd.DataFrame, name: str) -> pd.Series:
 def _each_value(column: pd.Series, function: Callable[[Any], Any]) -> pd.Series:
     """Map a column of many records and few values, to a Categorical with its categories in order."""
     if column.dtype == "category":
-        codes, values = column.cat.codes.to_numpy(), [*column.cat.categories, None]  # the last where the code is -1
+        codes, values = column.cat.codes.to_numpy(), list(column.cat.categories)
+        if (codes < 0).any():
+            values.append(None)  # the last, which -1 stands for
     else:
         codes, found = pd.factorize(column, use_na_sentinel=False)
         values = list(found)

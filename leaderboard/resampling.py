@@ -15,7 +15,7 @@ MONTE_CARLO = 4  # standard errors
 IMAGINARY = 2
 MANY = 32  # tasks, above which each has fewer resamples of its replicates to draw from: the others make up for it
 LEAST_WEIGHTINGS = 50
-AT_ONCE = 2**17  # numbers, of as many tasks as fit; more would leave the processor's cache
+AT_ONCE = 2**17  # numbers in the largest array of a stack of tasks; more would leave the processor's cache
 
 
 def ranks(errors: Array, weights: Array) -> Array:
@@ -140,11 +140,13 @@ def each_task(tasks: Sequence[Array], rank: Callable[[Array], Array], samples: i
     places = np.argsort(replicates, kind="stable")
     results = []
     for alike in np.split(places, np.flatnonzero(np.diff(replicates[places])) + 1):
-        together = max(1, AT_ONCE // (samples * max(tasks[alike[0]].shape)))
+        errors = tasks[alike[0]]
+        together = max(1, AT_ONCE // max(errors.size, samples * max(errors.shape)))
         parts = [alike[start : start + together] for start in range(0, len(alike), together)]
         results += [rank(np.stack([tasks[place] for place in part])) for part in parts]
     found = np.concatenate(results)
-    return found[np.argsort(places)]
+    return np.asarray(found[np.argsort(places)])
+
 
 def ranks_by_task(tasks: Sequence[Array]) -> Array:
     """Return the ranks (T, E) of E estimators on each of T tasks, of which `tasks` holds the errors (E, R_t)."""

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from mibench.record import STATUSES
 
@@ -62,7 +63,7 @@ def _facts(records: pd.DataFrame) -> pd.DataFrame:
 
 def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
     """Count how the replicates of each cell ended; columns replicates, one a status, the shares, status and reason."""
-    place = records["cell"].to_numpy() * len(STATUSES) + pd.Categorical(records["status"], STATUSES).codes
+    place = records["cell"].to_numpy() * len(STATUSES) + _codes(records["status"])
     table = np.bincount(place, minlength=len(STATUSES) * (records["cell"].iloc[-1] + 1)).reshape(-1, len(STATUSES))
     counts = pd.DataFrame(table, columns=list(STATUSES)).rename_axis("cell")
     failures = counts[list(NOT_OK)]
@@ -81,6 +82,10 @@ def _outcomes(records: pd.DataFrame) -> pd.DataFrame:
         share_skipped=failures["skipped"] / replicates,
         reason=_reasons(records, leading).reindex(counts.index, fill_value=""),
     )
+
+
+def _codes(statuses: pd.Series) -> NDArray[np.intp]:
+    return pd.Index(STATUSES).get_indexer(pd.Index(statuses))
 
 
 def _reasons(records: pd.DataFrame, leading: pd.Series) -> pd.Series:

@@ -35,7 +35,7 @@ def verify(
     from rich.progress import Progress
 
     from mibench import registry
-    from mibench.executor import cores
+    from mibench.device import cores
     from mibench.store import Store as Records
     from mibench.verify import verify as verdicts
 

@@ -1,9 +1,14 @@
-"""Whether there is a GPU, asked without importing torch where there cannot be one."""
+"""What this process may compute on: a GPU, asked without importing torch where there cannot be one, and cores."""
 
 import ctypes
 import os
 import sys
 from functools import cache
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

@@ -1,13 +1,13 @@
 """Where cells run, and how they are dealt out: to workers on this machine, each of which can be killed at any time."""
 
 import contextlib
-import os
 import queue
 import signal
 import threading
 from collections.abc import Callable, Generator, Sequence
 from typing import Any, Protocol
 
+from mibench.device import cores
 from mibench.estimation import NamedEstimator
 from mibench.job import Job
 from mibench.process import Limits, Worker
@@ -72,11 +72,6 @@ class LocalExecutor:
 
     def close(self) -> None:
         """Do nothing: a pool closes its workers."""
-
-
-def cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Pool:

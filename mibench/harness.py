@@ -94,9 +94,9 @@ class Run:
             self._executor = _executor(options, estimators)
             opened.callback(self._executor.close)
             self.store = Store.peek(options.store) if dry else Store.open(options.store)
-            opened.callback(self.store.settle)
             if not dry:
                 opened.enter_context(self.store.claim())
+                opened.callback(self.store.settle)
             self.plan: Plan = make_plan(
                 tasks,
                 estimators,

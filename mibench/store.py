@@ -128,17 +128,22 @@ class Store:
 
         With `columns`, the frame has these alone, and text in it is Categorical, which a large store needs to be fast.
         """
-        large = self._path if selection is None else None
-        with self._connect() as connection, reading_ahead(connection, large, wanted(RECORDS, columns)) as ahead:
-            from mibench.store_frame import frame  # it takes long to load, while the other process reads
+        if selection is None:
+            with self._connect() as connection, reading_ahead(connection, wanted(RECORDS, columns)) as ahead:
+                from mibench.store_frame import frame  # it takes long to load, while the other process reads
 
-            found = [sa.true()] if selection is None else [_within(ids, selection) for ids in self._ids(selection)]
-            return frame(connection, found, columns, ahead)
+                return frame(connection, [sa.true()], columns, ahead)
+        from mibench.store_frame import frame
+
+        with self._connect() as connection:
+            return frame(connection, [_within(ids, selection) for ids in self._ids(selection)], columns)
 
     def settle(self) -> None:
-        """Leave all that is written in the file itself, which may be copied then; the store stays as usable."""
+        """Bring all that is written from the log into the file, unless another program reads it just then."""
         if self._path:
-            self.close()  # the last connection takes the log with it, and the next use opens another
+            with contextlib.suppress(MibenchError), self._connect() as connection:  # in the log it is as safe
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            self.close()  # the next use opens another connection
 
     def close(self) -> None:
         """Release the connections."""

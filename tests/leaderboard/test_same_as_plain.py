@@ -1,5 +1,7 @@
 """What is computed in a fast way is what the plain way gives, to the last bit."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -58,6 +60,16 @@ def test_categorical_text_changes_no_leaderboard(mixed):
     pd.testing.assert_frame_equal(compact.summary, plain.summary, check_exact=True)
     assert compact.notes == plain.notes
     assert [compact.render(format) for format in FORMATS] == [plain.render(format) for format in FORMATS]
+
+
+def test_categories_that_no_record_has_change_nothing_and_give_no_warning(mixed):
+    unused = categorical(mixed)
+    for name in (*NAMES, *TEXTS):
+        unused[name] = unused[name].cat.add_categories(["of no record"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        board, plain = Leaderboard.from_records(unused), Leaderboard.from_records(mixed)
+    assert [board.render(format) for format in FORMATS] == [plain.render(format) for format in FORMATS]
 
 
 def test_categorical_text_changes_no_comparison(mixed):

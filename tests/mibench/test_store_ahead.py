@@ -1,4 +1,3 @@
-import os
 import sys
 
 import pandas as pd
@@ -43,7 +42,7 @@ def asked(monkeypatch):
         return found
 
     monkeypatch.setattr(store_ahead, "LARGE", 0)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(store_ahead, "cores", lambda: 2)
     monkeypatch.setattr(Ahead, "columns", counted)
     return given
 
@@ -71,7 +70,35 @@ def test_text_and_a_selection_are_read_by_one(store, asked):
     assert asked == []
 
 
-@pytest.mark.parametrize("broken", ["sys.exit(3)", "import os; os.kill(os.getpid(), 9)"])
+def test_the_file_is_the_one_that_was_opened_whatever_the_folder_is_now(tmp_path, record, asked, monkeypatch):
+    for folder in ("one", "other"):
+        (tmp_path / folder).mkdir()
+        monkeypatch.chdir(tmp_path / folder)
+        Store.open("s.db").add([record(task=f"t{cell}", message=folder) for cell in range(6)])
+    monkeypatch.chdir(tmp_path / "one")
+    store = Store.open("s.db", create=False)
+    monkeypatch.chdir(tmp_path / "other")
+    assert set(store.to_frame(columns=NUMBERS)["message"]) == {"one"}
+    assert asked == [4]
+    monkeypatch.chdir(tmp_path)
+    assert len(store.to_frame()) == 6
+
+
+def test_one_core_is_left_to_one_process(store, asked, monkeypatch):
+    monkeypatch.setattr(store_ahead, "cores", lambda: 1)
+    assert not store.to_frame(columns=NUMBERS).empty
+    assert asked == []
+
+
+def test_what_a_program_prints_as_it_starts_is_no_record(store, asked, monkeypatch, tmp_path):
+    expected = store.to_frame(columns=NUMBERS)
+    (tmp_path / "sitecustomize.py").write_text("print('x' * 63)")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    pd.testing.assert_frame_equal(store.to_frame(columns=NUMBERS), expected, check_exact=True)
+    assert asked[1] is None
+
+
+@pytest.mark.parametrize("broken", ["sys.exit(3)", "import os; os.kill(os.getpid(), 9)", "print('records begin')"])
 def test_where_the_second_process_fails_the_first_reads_all(store, asked, monkeypatch, tmp_path, broken):
     expected = store.to_frame(columns=NUMBERS)
     program = tmp_path / "python"

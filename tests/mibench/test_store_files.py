@@ -297,3 +297,16 @@ def test_a_run_goes_on_when_a_full_disk_has_space_again(tmp_path):
     assert (before, after) == (len(computed), 6)
     assert f"6 cells, {len(computed)} of them stored already" in (tmp_path / "done.txt").read_text()
     assert (tmp_path / "left.txt").read_text() == "s.db\n"
+
+
+def test_a_command_that_meets_damage_leaves_nothing_beside_the_store(tmp_path, record):
+    path = tmp_path / "s.db"
+    with_records(path, record)
+    with path.open("r+b") as file:
+        file.seek(10 * 4096)
+        file.write(os.urandom(40 * 4096))
+    before = content(tmp_path)
+    command = [sys.executable, "-m", "mibench", "leaderboard", "--store", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, "is damaged; take a copy of it" in done.stderr) == (2, True)
+    assert content(tmp_path) == before
