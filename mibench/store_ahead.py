@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 LARGE = 2**25  # bytes of a file, from which on it pays
 _SHARE = 2 / 3  # of the cells; what else the first process does meanwhile takes as long as the others
-_ROWS = 200  # at a time
+ROWS = 200  # at a time: so few die young, which spares the garbage collector from looking at them
 _PATIENCE = 10.0  # seconds to wait for another program's lock, as in store_file, which would load SQLAlchemy
 _TYPES = {"DOUBLE": "f8", "BIGINT": "i8", "INTEGER": "i8"}
 _BEGIN, _END = b"records begin", b"records end"  # around what is read, as whatever starts Python may print too
@@ -110,10 +110,10 @@ def main(file: str, query: str, fields: str) -> None:
     dtype = np.dtype([(name, kind) for name, kind in json.loads(fields)])
     with contextlib.closing(sqlite3.connect(file, timeout=_PATIENCE)) as connection:
         cursor = connection.execute(query)
-        found = [np.array(cursor.fetchmany(_ROWS), dtype)]
+        found = [np.array(cursor.fetchmany(ROWS), dtype)]
         sys.stdout.buffer.write(_BEGIN)
         sys.stdout.buffer.flush()
-        found += [np.array(rows, dtype) for rows in iter(lambda: cursor.fetchmany(_ROWS), [])]
+        found += [np.array(rows, dtype) for rows in iter(lambda: cursor.fetchmany(ROWS), [])]
     for rows in found:  # now, as a pipe holds little and nobody reads from it before
         sys.stdout.buffer.write(rows.tobytes())
     sys.stdout.buffer.write(_END)

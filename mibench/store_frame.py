@@ -12,10 +12,8 @@ import pandas as pd
 import sqlalchemy as sa
 
 from mibench.record import COLUMNS
-from mibench.store_ahead import Ahead
+from mibench.store_ahead import ROWS, Ahead
 from mibench.store_layout import CALLS, CELLS, ORDER, ORIGINS, RECORDS, wanted
-
-_ROWS = 200  # at a time: so few die young, which spares the garbage collector from looking at them
 
 
 def frame(
@@ -71,7 +69,7 @@ def _read(
     copies: dict[str | None, str | None] = {}
     parts: dict[str, list[Any]] = {column.name: [] for column in columns}
     for query in queries:
-        for rows in connection.execute(query).partitions(_ROWS):
+        for rows in connection.execute(query).partitions(ROWS):
             for column, values in zip(columns, zip(*rows, strict=True), strict=True):
                 parts[column.name].append(_array(column, values, copies))
     return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in columns}, copy=False)

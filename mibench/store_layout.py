@@ -58,8 +58,8 @@ RECORDS = sa.Table(
 
 
 def wanted(table: sa.Table, columns: Sequence[str] | None) -> list[sa.Column[Any]]:
-    """Return the columns of a table that give `columns` of the records (None: all), and those that join the tables."""
-    needed = {"id", "cell", "call", "origin", *ORDER, *(COLUMNS if columns is None else columns)}
+    """Return the columns of a table that give `columns` of the records, all by default, and those that join tables."""
+    needed = {"id", "cell", "call", "origin", *ORDER, *(columns or COLUMNS)}
     return [column for column in table.c if column.name in needed]
 
 

@@ -39,6 +39,7 @@ def test_some_columns_are_the_same_with_text_as_categorical(store, record):
         values, expected = compact[column], plain[column]
         assert values.isna().equals(expected.isna())
         assert values.dropna().tolist() == expected.dropna().tolist()
+    assert store.to_frame(columns=[]).shape == plain.shape
     none = Store.open(None).to_frame(columns=chosen)
     assert (list(none.columns), len(none)) == (list(compact.columns), 0)
 

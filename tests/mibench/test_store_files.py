@@ -101,12 +101,16 @@ def test_commands_refuse_it_in_one_line(tmp_path, record, cli, command, kind):
     assert content(tmp_path) == before
 
 
-def test_damage_within_is_reported_when_it_is_met(tmp_path, record):
-    path = tmp_path / "s.db"
+def damaged(path, record):
     with_records(path, record)
     with path.open("r+b") as file:
         file.seek(10 * 4096)
         file.write(os.urandom(40 * 4096))
+
+
+def test_damage_within_is_reported_when_it_is_met(tmp_path, record):
+    path = tmp_path / "s.db"
+    damaged(path, record)
     before = content(tmp_path)
     store = Store.open(path)
     with pytest.raises(MibenchError, match="is damaged; take a copy of it"):
@@ -299,14 +303,9 @@ def test_a_run_goes_on_when_a_full_disk_has_space_again(tmp_path):
     assert (tmp_path / "left.txt").read_text() == "s.db\n"
 
 
-def test_a_command_that_meets_damage_leaves_nothing_beside_the_store(tmp_path, record):
+def test_a_command_that_meets_damage_leaves_nothing_beside_the_store(tmp_path, record, cli):
     path = tmp_path / "s.db"
-    with_records(path, record)
-    with path.open("r+b") as file:
-        file.seek(10 * 4096)
-        file.write(os.urandom(40 * 4096))
+    damaged(path, record)
     before = content(tmp_path)
-    command = [sys.executable, "-m", "mibench", "leaderboard", "--store", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, "is damaged; take a copy of it" in done.stderr) == (2, True)
+    assert "is damaged; take a copy of it" in cli("leaderboard", "--store", path, code=2).stderr
     assert content(tmp_path) == before
