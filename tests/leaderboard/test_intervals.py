@@ -64,10 +64,10 @@ def test_the_interval_of_a_standard_deviation_is_honest(law, replicates):
 
 
 @EACH
-@pytest.mark.parametrize("bias", [0.0, 0.3, 1.0, 3.0, 20.0, -0.3, -0.5, -1.0, -3.0])
+@pytest.mark.parametrize("bias", [0.0, 0.3, 1.0, 3.0, 20.0, -0.3, -0.5, -1.0, -2.0, -3.0, -20.0])
 @pytest.mark.parametrize("replicates", [10, 30])
 def test_the_interval_of_an_rmse_is_honest(law, replicates, bias):
-    assert honest(rmse_interval(errors_of(law, replicates, bias)), np.hypot(1, bias), high=0.982)
+    assert honest(rmse_interval(errors_of(law, replicates, bias)), np.hypot(1, bias))
 
 
 @EACH
