@@ -17,7 +17,7 @@ from mibench.bias_interval import TAIL, Array, Interval, bias_interval, halls_qu
 
 LEAST_OF_SPREAD = 10  # replicates
 RARE = 0.0005  # upper tail of a standard deviation: few replicates mostly show too little of it
-RATIO_TAILS = (0.015, 0.0025)
+RARE_OF_RATIO = 0.0035  # upper tail of an efficiency
 TINY = 1e-12
 
 
@@ -77,7 +77,7 @@ def rmse_interval(errors: Array, of_bias: Interval | None = None, of_std: Interv
 def efficiency_interval(errors: Array, oracle: Array) -> Interval:
     """Return the interval of RMSE / RMSE of the oracle, whose errors are those on the same draws; unknown below ten.
 
-    A jackknife of the logarithm over the pairs, with Student's t at wider tails, `RATIO_TAILS`.
+    A jackknife of the logarithm over the pairs, with Student's t; its upper tail is `RARE_OF_RATIO`.
     """
     cells, count = errors.shape
     if count < LEAST_OF_SPREAD:
@@ -89,7 +89,7 @@ def efficiency_interval(errors: Array, oracle: Array) -> Interval:
         pseudo = count * whole[:, None] - (count - 1) * without
         deviation = pseudo.std(axis=1, ddof=1) / np.sqrt(count)
         low, high = (pseudo.mean(axis=1) + special.stdtrit(count - 1, p) * deviation
-                     for p in (RATIO_TAILS[0], 1 - RATIO_TAILS[1]))  # fmt: skip
+                     for p in (TAIL, 1 - RARE_OF_RATIO))  # fmt: skip
         return np.exp(low), np.exp(high)
 
 
