@@ -3,7 +3,6 @@
 import atexit
 import gc
 import os
-from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,17 +10,15 @@ import typer
 
 from mibench.errors import MibenchError
 
-from .options import Estimators, Samples, Tasks
+from .options import DEFAULT_STORE, Estimators, Samples, Tasks
+from .output import FORMAT_OF_SUFFIX, PICTURE, SITE, check_output, chosen_format, written
 from .reading import PUBLISHED, USED, read_records
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMAT_OF_SUFFIX = {".txt": "text", ".md": "markdown", ".tex": "latex", ".csv": "csv", ".json": "json"}
-PICTURES = (".svg", ".pdf", ".png")
-SITE = "html"  # a folder of pages
 PICTURED = ("estimates", "efficiency")
-DEFAULT_STORE = "mibench.db"
+FORMATS = (*FORMAT_OF_SUFFIX.values(), SITE)
 
 
 def leaderboard(
@@ -60,11 +57,11 @@ def leaderboard(
     path = None if output is None else Path(output)
     if picture not in PICTURED:
         raise MibenchError(f"unknown picture {picture!r}; use {', '.join(PICTURED)}")
-    draws = path is not None and format is None and path.suffix.lower() in PICTURES and not names_folder(output)
-    chosen = "" if draws else SITE if format is None and names_folder(output) else chosen_format(format, path)
-    if summary and chosen in ("", SITE):
+    folder = format is None and _names_folder(output)
+    chosen = SITE if folder else chosen_format(format, path, FORMATS, pictures=True)
+    if summary and chosen in (PICTURE, SITE):
         raise MibenchError("--summary is for tables; leave it out for a picture or HTML pages")
-    if picture != PICTURED[0] and not draws:
+    if picture != PICTURED[0] and chosen != PICTURE:
         raise MibenchError(f"--picture {picture} needs a file to draw to, such as --output {picture}.svg")
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
@@ -73,8 +70,8 @@ def leaderboard(
     columns = None if chosen == SITE else USED
     read = _with_published if with_published else read_records
     frame = read(store, task, estimator, samples, columns)
-    if path is not None and draws:
-        _written(path, "picture", lambda: _draw(frame, picture, path))
+    if path is not None and chosen == PICTURE:
+        written(path, PICTURE, lambda: _draw(frame, picture, path))
         return
 
     from .board import Leaderboard
@@ -83,13 +80,13 @@ def leaderboard(
     if path is not None and chosen == SITE:
         from .site import write_site
 
-        _written(path / "index.html", SITE, lambda: write_site(board, frame, path))
+        written(path / "index.html", SITE, lambda: write_site(board, frame, path))
         return
     text = board.render(chosen, summary)
     if path is None:
         typer.echo(text, nl=False)
         return
-    _written(path, chosen, lambda: path.write_text(text, encoding="utf-8"))
+    written(path, chosen, lambda: path.write_text(text, encoding="utf-8"))
 
 
 def _with_published(
@@ -122,43 +119,9 @@ def _draw(frame: "pd.DataFrame", picture: str, file: Path) -> None:
     save(frame, file)
 
 
-def names_folder(output: str | None) -> bool:
+def _names_folder(output: str | None) -> bool:
     """Return whether `output` is a folder, or is written as one."""
     if output is None:
         return False
     separators = tuple(each for each in (os.sep, os.altsep) if each)
     return output.endswith(separators) or Path(output).is_dir()
-
-
-def check_output(output: Path | None, stores: Sequence[str]) -> None:
-    """Raise `MibenchError` where `output` is one of the files that records are read from."""
-    for store in stores:
-        if output is not None and output.exists() and Path(store).exists() and output.samefile(store):
-            raise MibenchError(f"--output {output} would overwrite the records that it is made from; give another name")
-
-
-def _written(output: Path, kind: str, write: Callable[[], object]) -> None:
-    """Write `output`, and say so."""
-    try:
-        write()
-    except OSError as error:
-        raise MibenchError(f"cannot write {output}: {error.strerror or error}") from None
-    typer.echo(f"wrote {output} ({kind})", err=True)
-
-
-def chosen_format(format: str | None, output: Path | None) -> str:
-    """Return the format that is asked for, or that the suffix of `output` names; `MibenchError` where it is unknown."""
-    accepted = [*FORMAT_OF_SUFFIX.values(), SITE]
-    if format:
-        if format not in accepted:
-            raise MibenchError(f"unknown format {format!r}; use {', '.join(accepted)}")
-        return format
-    if output is None:
-        return "text"
-    if output.suffix.lower() not in FORMAT_OF_SUFFIX:
-        suffixes = " ".join((*FORMAT_OF_SUFFIX, *PICTURES))
-        raise MibenchError(
-            f"cannot tell the format from {output.name!r}; give --format, or end it in one of {suffixes}, "
-            "or in / for a folder of HTML pages"
-        )
-    return FORMAT_OF_SUFFIX[output.suffix.lower()]

@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
-from mibench.errors import MibenchError
-
-from .command import FORMAT_OF_SUFFIX, check_output
 from .options import Estimators, Tasks
+from .output import check_output, chosen_format, written
 from .reading import USED, naming, read_records
 
 EXIT_REGRESSION = 4
 EXIT_INCONCLUSIVE = 5
 FORMATS = ("text", "markdown", "json")
-
 
 
 def compare(
@@ -46,9 +43,7 @@ def compare(
 
     Example: mibench compare base.db head.db
     """
-    chosen = format or _format_of(output)
-    if chosen not in FORMATS:
-        raise MibenchError(f"unknown format {chosen!r}; use {', '.join(FORMATS)}")
+    chosen = chosen_format(format, output, FORMATS)
     check_output(output, (base, head))
     with naming(base, "BASE, "):
         before = read_records(base, task, estimator, columns=USED)
@@ -62,31 +57,14 @@ def compare(
     if output is None:
         typer.echo(text, nl=False)
     else:
-        _write(output, text, "w")
-        typer.echo(f"wrote {output} ({chosen})", err=True)
+        written(output, chosen, lambda: output.write_text(text, encoding="utf-8"))
     if summary := os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
-            _write(Path(summary), render(found, "markdown"), "a")
-        except MibenchError as error:  # which must not hide the verdict
-            typer.echo(f"mibench: GITHUB_STEP_SUMMARY: {error}", err=True)
+            with open(summary, "a", encoding="utf-8") as stream:
+                stream.write(render(found, "markdown"))
+        except OSError as error:  # which must not hide the verdict
+            typer.echo(f"mibench: GITHUB_STEP_SUMMARY: cannot write {summary}: {error.strerror or error}", err=True)
     if found.count("worse") or (fail_on_runtime and found.slower):
         raise typer.Exit(EXIT_REGRESSION)
     if found.count("inconclusive"):
         raise typer.Exit(EXIT_INCONCLUSIVE)
-
-
-def _format_of(output: Path | None) -> str:
-    if output is None:
-        return "text"
-    chosen = FORMAT_OF_SUFFIX.get(output.suffix.lower(), "")
-    if chosen not in FORMATS:
-        raise MibenchError(f"cannot tell the format from {output.name!r}; give --format, or end it in .txt .md .json")
-    return chosen
-
-
-def _write(file: Path, text: str, mode: str) -> None:
-    try:
-        with file.open(mode, encoding="utf-8") as stream:
-            stream.write(text)
-    except OSError as error:
-        raise MibenchError(f"cannot write {file}: {error.strerror or error}") from None

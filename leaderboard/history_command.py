@@ -5,10 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mibench.errors import MibenchError
-
-from .command import DEFAULT_STORE, PICTURES, SITE, check_output, chosen_format
-from .options import Estimators, Samples, Tasks
+from .options import DEFAULT_STORE, Estimators, Samples, Tasks
+from .output import FORMAT_OF_SUFFIX, PICTURE, check_output, chosen_format, written
 from .reading import naming, read_records, select
 
 if TYPE_CHECKING:
@@ -46,10 +44,7 @@ def history(
     Examples: mibench history stores/*.db · mibench history stores/*.db -e 'ksg*' -o history.svg · mibench history
     old.csv.gz mibench.db --repository ~/my-estimator --format json
     """
-    picture = output is not None and format is None and output.suffix.lower() in PICTURES
-    chosen = "picture" if picture else chosen_format(format, output)
-    if chosen == SITE:
-        raise MibenchError("unknown format 'html'; a history is a table or a picture, such as --output history.svg")
+    chosen = chosen_format(format, output, tuple(FORMAT_OF_SUFFIX.values()), pictures=True)
     given = stores or [DEFAULT_STORE]
     check_output(output, given)
     found = _read(given, repository, task, estimator, samples)
@@ -58,7 +53,7 @@ def history(
 
         typer.echo(render(found, chosen), nl=False)
     else:
-        _write(output, found, chosen)
+        written(output, chosen, lambda: _write(output, found, chosen))
 
 
 def _read(
@@ -79,11 +74,7 @@ def _write(output: Path, found: "History", chosen: str) -> None:
     from .history_page import render
     from .history_picture import save
 
-    try:
-        if chosen == "picture":
-            save(found, output)
-        else:
-            output.write_text(render(found, chosen), encoding="utf-8")
-    except OSError as error:
-        raise MibenchError(f"cannot write {output}: {error.strerror or error}") from None
-    typer.echo(f"wrote {output} ({chosen})", err=True)
+    if chosen == PICTURE:
+        save(found, output)
+    else:
+        output.write_text(render(found, chosen), encoding="utf-8")

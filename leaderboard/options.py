@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+DEFAULT_STORE = "mibench.db"
 Tasks = Annotated[
     list[str] | None, typer.Option("--task", "-t", metavar="SPEC", help="Suites, globs or specs, with commas.")
 ]

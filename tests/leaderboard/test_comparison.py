@@ -304,7 +304,7 @@ def test_exit_codes(files, words, code, said):
         (["base.csv", "base.csv", "--margin", "-1"], "margin must be above 0"),
         (["base.csv", "base.csv", "--estimator", "nobody"], "--estimator 'nobody' selects no record"),
         (["base.csv", "base.csv", "-o", "no/where.md"], "cannot write no/where.md"),
-        (["base.csv", "worse.csv.gz", "-o", "base.csv"], "end it in .txt .md .json"),
+        (["base.csv", "worse.csv.gz", "-o", "base.csv"], "end it in one of .txt .md .json"),
         (["base.csv", "worse.csv.gz", "--format", "text", "-o", "base.csv"], "would overwrite the records"),
     ],
 )

@@ -416,7 +416,7 @@ def test_one_commit_is_no_error(folder):
         (["one.csv", "-e", "nobody"], "--estimator 'nobody' selects no record"),
         (["one.csv", "--samples", "7"], "--samples '7' selects no record"),
         (["one.csv", "--format", "html"], "unknown format 'html'"),
-        (["one.csv", "-o", "h.bmp"], "cannot tell the format from 'h.bmp'"),
+        (["one.csv", "-o", "h.bmp"], "end it in one of .txt .md .tex .csv .json .svg .pdf .png"),
         (["one.csv", "-o", "no/where.svg"], "cannot write no/where.svg"),
         (["one.csv", "--repository", "nowhere"], "--repository nowhere: it is no git repository"),
     ],

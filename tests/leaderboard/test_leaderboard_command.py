@@ -1,7 +1,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import typer
@@ -9,7 +8,8 @@ from typer.testing import CliRunner
 
 from mibench import MibenchError
 from mibench.leaderboard.board import FORMATS
-from mibench.leaderboard.command import FORMAT_OF_SUFFIX, chosen_format, leaderboard
+from mibench.leaderboard.command import leaderboard
+from mibench.leaderboard.output import FORMAT_OF_SUFFIX
 from mibench.leaderboard.reading import select
 
 APP = typer.Typer()
@@ -116,11 +116,14 @@ def test_every_format_has_a_suffix():
     assert tuple(FORMAT_OF_SUFFIX.values()) == FORMATS
 
 
-def test_unknown_formats_and_suffixes_list_what_is_accepted():
-    with pytest.raises(MibenchError, match="unknown format 'pdf'; use text, markdown, latex, csv, json"):
-        chosen_format("pdf", None)
-    with pytest.raises(MibenchError, match=r"'out.pdf'; give --format, or end it in one of .txt .md .tex .csv .json"):
-        chosen_format(None, Path("out.pdf"))
+def test_unknown_formats_and_suffixes_list_what_is_accepted(call):
+    with pytest.raises(MibenchError, match=r"unknown format 'pdf'; use text, markdown, latex, csv, json, html$"):
+        call("--format", "pdf")
+    with pytest.raises(MibenchError, match="unknown format 'picture'; use text"):
+        call("--format", "picture")
+    suffixes = ".txt .md .tex .csv .json .svg .pdf .png, or in / for a folder of HTML pages$"
+    with pytest.raises(MibenchError, match=f"'out.bmp'; give --format, or end it in one of {suffixes}"):
+        call("-o", "out.bmp")
 
 
 @pytest.mark.parametrize(
