@@ -14,7 +14,7 @@ from mibench.leaderboard.intervals import (
 )
 
 EXPERIMENTS = 8000
-NOISE = {share: 4 * np.sqrt(share * (1 - share) / EXPERIMENTS) for share in (0.92, 0.98)}
+SLACK = 4 * np.sqrt(0.98 * 0.02 / EXPERIMENTS)
 LAWS = {
     "normal": stats.norm(),
     "uniform": stats.uniform(),
@@ -44,7 +44,7 @@ def coverage(interval, truth):
 
 
 def honest(interval, truth):
-    return 0.92 - NOISE[0.92] <= coverage(interval, truth) <= 0.98 + NOISE[0.98]
+    return 0.92 - SLACK <= coverage(interval, truth) <= 0.98 + SLACK
 
 
 def unknown(interval):
