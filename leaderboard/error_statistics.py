@@ -77,7 +77,8 @@ def oracle_errors(records: pd.DataFrame) -> Array:
 
 
 def _bounds(records: pd.DataFrame) -> NDArray[np.object_]:
-    return records.drop_duplicates("cell")["bound"].to_numpy(dtype=object)
+    first = np.flatnonzero(np.diff(records["cell"], prepend=-1))
+    return records["bound"].take(first).to_numpy(dtype=object)
 
 
 def _set(found: dict[str, Array], cells: Codes, values: dict[str, Array]) -> None:

@@ -35,11 +35,14 @@ def current_records(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     notes: list[str] = []
     version, versions = _versions(records)
     current = _latest_code(_latest_data(versions, notes), notes)
-    kept = np.flatnonzero(np.isin(version, current.index))
+    is_current = np.zeros(len(versions), dtype=bool)
+    is_current[current.index] = True
+    kept = np.flatnonzero(is_current[version])
     last = _last_of_each_replicate(records, kept, versions["rank"].to_numpy()[version])
     if len(last) < len(kept):
         notes.append(f"{len(kept) - len(last)} records of replicates that were run again are left out.")
-    records, version = records.take(last).reset_index(drop=True), version[last]
+    if not np.array_equal(last, np.arange(len(records))):
+        records, version = records.take(last).reset_index(drop=True), version[last]
     notes.extend(_caveats(records, current[np.bincount(version, minlength=len(versions))[current.index] > 0]))
     for column in ("mi_true", "started_at"):
         records[column] = current[column].reindex(versions.index).array.take(version)

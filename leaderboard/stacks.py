@@ -16,7 +16,8 @@ def stacks(cell: Codes, *columns: Array) -> Iterator[tuple[Codes, list[Array]]]:
 
     `cell` (N,) numbers the cell of each row and does not decrease; each of `columns` (N,) has a value a row.
     """
-    cells, starts, counts = np.unique(cell, return_index=True, return_counts=True)
+    starts = np.flatnonzero(np.diff(cell, prepend=-1))
+    cells, counts = cell[starts], np.diff(starts, append=len(cell))
     for count in np.unique(counts):
         chosen = counts == count
         rows = starts[chosen, None] + np.arange(count)

@@ -57,7 +57,8 @@ def cell_statistics(records: pd.DataFrame) -> pd.DataFrame:
 def _facts(records: pd.DataFrame) -> pd.DataFrame:
     """Take what the records of each cell have in common, with text as str; the index is `cell`, as of all parts."""
     texts = ["bound", "estimator_params", "estimator_source", "task_fingerprint"]
-    facts = records.drop_duplicates("cell", keep="last").set_index("cell")[[*CELL, "mi_true", "baseline", *texts]]
+    last = np.flatnonzero(np.diff(records["cell"], append=-1))
+    facts = records.take(last).set_index("cell")[[*CELL, "mi_true", "baseline", *texts]]
     return facts.astype({name: str for name in facts if facts[name].dtype == "category"})
 
 
@@ -111,8 +112,8 @@ def _costs(records: pd.DataFrame) -> pd.DataFrame:
 
 def _devices(records: pd.DataFrame) -> pd.Series:
     """Name the devices of each cell in order, with commas between; nothing where none is known."""
-    pairs = records[["cell", "device"]].drop_duplicates().astype({"device": str})
+    pairs = records[["cell", "device"]].drop_duplicates().astype({"device": object})
     names: dict[int, str] = dict.fromkeys(pairs["cell"].tolist(), "")
-    for cell, device in sorted(pairs[pairs["device"] != ""].itertuples(index=False, name=None)):
+    for cell, device in sorted(zip(pairs["cell"].tolist(), pairs["device"].tolist(), strict=True)):
         names[cell] += f", {device}" if names[cell] else device
     return pd.Series(names, dtype=str)

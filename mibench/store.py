@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter, defaultdict
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from mibench.claim import claim
 from mibench.errors import MibenchError
 from mibench.record import STATUSES, Record
-from mibench.store_ahead import reading_ahead
 from mibench.store_file import check_whole, open_file, reported, sqlite_file
-from mibench.store_layout import CALLS, CELLS, RECORDS, NoStoreError, check_layout, wanted
+from mibench.store_layout import CELLS, DTYPES, NoStoreError, check_layout
+from mibench.store_pack import listed
 from mibench.store_write import chunks, write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS = 500  # to fetch at a time
+_ROWS = 500  # of cells to fetch at a time
 Stored = dict[int, tuple[str, float | None]]  # of each replicate its status and solo seconds
 
 
@@ -86,57 +88,38 @@ class Store:
 
     def stored(self, selection: Selection) -> Iterator[tuple[str, Stored]]:
         """Yield the key of each cell of which something is stored, and what is stored of its replicates."""
-        columns = (RECORDS.c.cell, RECORDS.c.replicate, CALLS.c.status, RECORDS.c.seconds_solo)
-        for ids in self._ids(selection):
-            query = sa.select(*columns).join(CALLS).where(_within(ids, selection)).order_by(RECORDS.c.cell)
-            with self._connect() as connection:
-                for cell, rows in groupby(connection.execute(query).yield_per(_ROWS), itemgetter(0)):
-                    yield ids[cell], {replicate: (status, solo) for _, replicate, status, solo in rows}
+        for key, records in self._records(selection, "status", "seconds_solo"):
+            yield key, {replicate: (status, solo) for replicate, status, solo in records}
 
     def estimates(self, selection: Selection) -> Iterator[tuple[str, dict[int, float | None]]]:
         """Yield the key of each cell of which something is stored, and the estimate of each replicate, or None."""
-        columns = (RECORDS.c.cell, RECORDS.c.replicate, RECORDS.c.estimate)
-        for ids in self._ids(selection):
-            query = sa.select(*columns).where(_within(ids, selection)).order_by(RECORDS.c.cell)
-            with self._connect() as connection:
-                for cell, rows in groupby(connection.execute(query).yield_per(_ROWS), itemgetter(0)):
-                    yield ids[cell], {replicate: estimate for _, replicate, estimate in rows}
+        for key, records in self._records(selection, "estimate"):
+            yield key, dict(records)
 
     def counts(self, selection: Selection) -> dict[str, int]:
         """Return how many of the selected records have each status."""
-        found = dict.fromkeys(STATUSES, 0)
-        for ids in self._ids(selection):
-            query = sa.select(CALLS.c.status, sa.func.count()).join(RECORDS).where(_within(ids, selection))
-            with self._connect() as connection:
-                for status, count in connection.execute(query.group_by(CALLS.c.status)):
-                    found[status] += count
-        return {status: count for status, count in found.items() if count}
+        found = Counter(status for _, records in self._records(selection, "status") for _, status in records)
+        return {status: found[status] for status in STATUSES if found[status]}
 
     def timings(self) -> list[tuple[str, str, int, float]]:
         """Return (estimator, task, n_samples, mean amortised seconds) of what is stored and ok."""
-        seconds = RECORDS.c.seconds_amortised
-        sums = (RECORDS.c.cell, sa.func.sum(seconds).label("sum"), sa.func.count(seconds).label("count"))
-        ok = sa.select(*sums).join(CALLS).where(CALLS.c.status == "ok").group_by(RECORDS.c.cell).subquery()
+        times: dict[tuple[str, str, int], list[float]] = defaultdict(list)
         by = (CELLS.c.estimator, CELLS.c.task, CELLS.c.n_samples)
-        mean = sa.func.sum(ok.c["sum"]) / sa.func.sum(ok.c["count"])
-        query = sa.select(*by, mean).join(ok, ok.c.cell == CELLS.c.id).where(ok.c["count"] > 0).group_by(*by)
-        with self._connect() as connection:
-            return [(str(e), str(t), int(n), float(s)) for e, t, n, s in connection.execute(query)]
+        for cell, records in self._cells([sa.true()], by, ("status", "seconds_amortised")):
+            times[cell] += [seconds for status, seconds in records if status == "ok" and seconds is not None]
+        return [(*cell, fmean(seconds)) for cell, seconds in times.items() if seconds]
 
     def to_frame(self, selection: Selection | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Return one row a record, ordered by task, n, estimator and replicate; the selected ones alone if given.
 
         With `columns`, the frame has these alone, and text in it is Categorical, which a large store needs to be fast.
         """
-        if selection is None:
-            with self._connect() as connection, reading_ahead(connection, wanted(RECORDS, columns)) as ahead:
-                from mibench.store_frame import frame  # it takes long to load, while the other process reads
-
-                return frame(connection, [sa.true()], columns, ahead)
         from mibench.store_frame import frame
 
         with self._connect() as connection:
-            return frame(connection, [_within(ids, selection) for ids in self._ids(selection)], columns)
+            if selection is None:
+                return frame(connection, [sa.true()], columns)
+            return frame(connection, _conditions(selection), columns, selection.replicates)
 
     def settle(self) -> None:
         """Bring all that is written from the log into the file, unless another program reads it just then."""
@@ -163,14 +146,26 @@ class Store:
             with self._connect() as connection:
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
 
-    def _ids(self, selection: Selection) -> Iterator[dict[int, str]]:
-        """Yield the ids and keys of the selected cells, some at a time."""
-        for chunk in chunks(selection.keys):
+    def _records(self, selection: Selection, *names: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+        """Yield the key of each cell of which a selected record is stored, and of these the replicate and `names`."""
+        for (key,), records in self._cells(_conditions(selection), (CELLS.c.key,), ("replicate", *names)):
+            if selected := [record for record in records if record[0] < selection.replicates]:
+                yield key, selected
+
+    def _cells(
+        self, conditions: Iterable[sa.ColumnElement[bool]], by: Sequence[sa.Column[Any]], names: Sequence[str]
+    ) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
+        """Yield of each cell that any of `conditions` selects the columns `by`, and of its records those in `names`."""
+        query = sa.select(CELLS.c.records, *by, *(CELLS.c[name] for name in names))
+        for condition in conditions:
             with self._connect() as connection:
-                found = connection.execute(sa.select(CELLS.c.id, CELLS.c.key).where(CELLS.c.key.in_(chunk)))
-                ids = {row.id: row.key for row in found}
-            if ids:
-                yield ids
+                for rows in connection.execute(query.where(condition)).partitions(_ROWS):
+                    counts, *columns = zip(*rows, strict=True)
+                    packed = zip(names, columns[len(by) :], strict=True)
+                    values = [listed(column, np.array(counts), DTYPES[name]) for name, column in packed]
+                    records = zip(*values, strict=True)
+                    for cell, count in zip(zip(*columns[: len(by)], strict=True), counts, strict=True):
+                        yield cell, list(islice(records, count))
 
 
 def _path(where: str | Path) -> Path | None:
@@ -190,5 +185,5 @@ def _engine(where: str | Path | None) -> sa.Engine:
         raise MibenchError(f"the store {where} cannot be opened: {reason}; give a path or a database URL") from None
 
 
-def _within(ids: Iterable[int], selection: Selection) -> sa.ColumnElement[bool]:
-    return RECORDS.c.cell.in_(list(ids)) & (RECORDS.c.replicate < selection.replicates)
+def _conditions(selection: Selection) -> Iterator[sa.ColumnElement[bool]]:
+    return (CELLS.c.key.in_(chunk) for chunk in chunks(selection.keys))

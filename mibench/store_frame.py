@@ -1,9 +1,9 @@
-"""From the tables of a store to one data frame: numbers in arrays, and of every text that repeats one copy."""
+"""From the tables of a store to one data frame: what the records of a cell share is looked at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from collections.abc import Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -12,79 +12,76 @@ import pandas as pd
 import sqlalchemy as sa
 
 from mibench.record import COLUMNS
-from mibench.store_ahead import ROWS, Ahead
-from mibench.store_layout import CALLS, CELLS, ORDER, ORIGINS, RECORDS, wanted
+from mibench.store_layout import CELLS, DTYPES, KINDS, ORDER, ORIGINS, wanted
+from mibench.store_pack import unpack
+
+_Array = npt.NDArray[Any]
 
 
 def frame(
     connection: sa.Connection,
-    conditions: Sequence[sa.ColumnElement[bool]],
+    conditions: Iterable[sa.ColumnElement[bool]],
     columns: Sequence[str] | None = None,
-    ahead: Ahead | None = None,
+    replicates: float = np.inf,
 ) -> pd.DataFrame:
-    """Return the records that any of `conditions` selects, with the columns of `record.COLUMNS`.
+    """Return the records of the cells that any of `conditions` selects, with the columns of `record.COLUMNS`.
 
     They are ordered by task, n, estimator and replicate; a number that is not known is NaN. Where `columns` are given,
-    no others are read, and those of text are Categorical: a million records share a few thousand texts. `ahead` are
-    those that a second process reads.
+    no others are read, and those of text are Categorical: a million records share a few thousand texts. Replicates
+    from the number `replicates` on are left out.
     """
-    compact = columns is not None
-    chosen = wanted(RECORDS, columns)
-    query = sa.select(*chosen) if ahead is None else sa.select(*chosen).where(RECORDS.c.cell < ahead.start)
-    records = _read(connection, [query.where(condition) for condition in conditions], chosen)
-    if ahead is not None:
-        ahead.begun()
-    # what the records refer to is there from now on, whoever writes meanwhile
-    cells, calls, origins = (_table(connection, wanted(table, columns), compact) for table in (CELLS, CALLS, ORIGINS))
-    if ahead is not None:
-        others = ahead.columns()
-        if others is None:
-            return frame(connection, conditions, columns)
-        records = pd.concat([records, pd.DataFrame(others)], ignore_index=True)
-    calls = _beside(calls, origins.take(_positions(origins, calls.pop("origin"))))
-    cell, call = _positions(cells, records.pop("cell")), _positions(calls, records.pop("call"))
-    rank = cells.groupby(list(ORDER[:-1]), observed=True).ngroup().to_numpy()[cell]
-    order = np.lexsort((cell, records["replicate"], rank))
-    found = _beside(records.take(order), cells.take(cell[order]), calls.take(call[order]))
-    return found[[name for name in COLUMNS if name in (columns or COLUMNS)]].reset_index(drop=True)
-
-
-def _beside(*frames: pd.DataFrame) -> pd.DataFrame:
-    """Return frames of as many rows side by side, under the index of the first."""
-    return pd.concat([part.set_axis(frames[0].index) for part in frames], axis=1)
-
-
-def _positions(table: pd.DataFrame, ids: pd.Series[Any]) -> npt.NDArray[np.intp]:
-    return table.index.get_indexer(pd.Index(ids))
-
-
-def _table(connection: sa.Connection, columns: Sequence[sa.Column[Any]], compact: bool) -> pd.DataFrame:
-    texts = [column.name for column in columns if compact and isinstance(column.type, sa.Text)]
-    return _read(connection, [sa.select(*columns)], columns).set_index("id").astype(dict.fromkeys(texts, "category"))
+    chosen = [name for name in COLUMNS if name in (columns or COLUMNS)]
+    cells = _read(connection, CELLS, conditions, chosen)
+    origins = _read(connection, ORIGINS, [sa.true()], chosen)  # after the cells, as they refer to these
+    held = _held(cells, origins)
+    found = pd.DataFrame({name: _column(KINDS[name], *held[name], columns is not None) for name in chosen}, copy=False)
+    rows = _rows(cells, np.repeat(*held["replicate"]), replicates)
+    return found if rows is None else found.take(rows).reset_index(drop=True)
 
 
 def _read(
-    connection: sa.Connection, queries: Iterable[sa.Select[Any]], columns: Sequence[sa.Column[Any]]
-) -> pd.DataFrame:
-    copies: dict[str | None, str | None] = {}
-    parts: dict[str, list[Any]] = {column.name: [] for column in columns}
-    for query in queries:
-        for rows in connection.execute(query).partitions(ROWS):
-            for column, values in zip(columns, zip(*rows, strict=True), strict=True):
-                parts[column.name].append(_array(column, values, copies))
-    return pd.DataFrame({column.name: _joined(column, parts[column.name]) for column in columns}, copy=False)
+    connection: sa.Connection, table: sa.Table, conditions: Iterable[sa.ColumnElement[bool]], columns: Sequence[str]
+) -> dict[str, _Array]:
+    """Return the rows that any of `conditions` selects as arrays, in `ORDER` as far as the table has it."""
+    chosen = wanted(table, columns)
+    queries = (sa.select(*chosen).where(condition) for condition in conditions)
+    rows = [tuple(row) for query in queries for row in connection.execute(query).all()]
+    names = [column.name for column in chosen]
+    rows.sort(key=itemgetter(*(names.index(name) for name in (*ORDER, "id") if name in names and name not in DTYPES)))
+    return {name: np.array([row[place] for row in rows], object) for place, name in enumerate(names)}
 
 
-def _array(column: sa.Column[Any], values: Sequence[Any], copies: dict[str | None, str | None]) -> Any:
-    if isinstance(column.type, sa.Text):
-        return [copies.setdefault(text, text) for text in values]
-    if isinstance(column.type, sa.Boolean):
-        return np.array(values, dtype=bool)
-    known = not isinstance(column.type, sa.Double) and None not in values
-    return np.array(values, dtype=np.int64 if known else float)
+def _held(cells: Mapping[str, _Array], origins: Mapping[str, _Array]) -> dict[str, tuple[_Array, _Array]]:
+    """Return the values of each column of the records, and of how many records in a row each value is."""
+    counts = cells["records"].astype(np.int64)
+    held = {
+        name: unpack(values.tolist(), counts, DTYPES[name]) if name in DTYPES else (values, counts)
+        for name, values in cells.items()
+    }
+    ids, times = held["origin"]
+    places = np.searchsorted(origins["id"].astype(np.int64), ids)
+    return held | {name: (values[places], times) for name, values in origins.items()}
 
 
-def _joined(column: sa.Column[Any], parts: list[Any]) -> Any:
-    if isinstance(column.type, sa.Text):
-        return list(chain.from_iterable(parts))
-    return np.concatenate(parts) if parts else np.empty(0)
+def _column(kind: str, values: _Array, times: _Array, compact: bool) -> Any:
+    if kind == "str":
+        return pd.Categorical(values).repeat(times) if compact else np.repeat(values, times).tolist()
+    if kind == "int":
+        kind = "float" if pd.isna(values).any() else "int64"
+    return np.repeat(values.astype(kind), times)
+
+
+def _rows(cells: Mapping[str, _Array], replicate: _Array, replicates: float) -> _Array | None:
+    """Return which rows are wanted in which order; None where it is all of them as they are.
+
+    Cells follow each other in order, and so do the records of each; but of several cells of a task, n and estimator,
+    of two seeds say, the records of a replicate belong together.
+    """
+    opens = np.ones(len(cells["id"]), dtype=bool)
+    opens[1:] = np.any([cells[name][1:] != cells[name][:-1] for name in ORDER[:-1]], axis=0)
+    if opens.all() and replicates == np.inf:
+        return None
+    order = np.arange(len(replicate))
+    if not opens.all():
+        order = np.lexsort((replicate, np.repeat(np.cumsum(opens), cells["records"].astype(np.int64))))
+    return order[replicate[order] < replicates]

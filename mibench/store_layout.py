@@ -1,4 +1,4 @@
-"""How a database holds records: what those of a cell, of a call or of one installation have in common is held once."""
+"""How a database holds records: those of a cell in one row, each column of them in one value; see `store_pack`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from typing import Any
 import sqlalchemy as sa
 
 from mibench.errors import MibenchError
-from mibench.record import CELL, COLUMNS, SCHEMA_VERSION, Record
+from mibench.record import CELL, COLUMNS, Record
 
 ORIGIN = ("mi_true", "baseline", "bound", "threads", "host", "mibench_version", "library_versions", "git_commit")
-CALL = ("status", "message", "batch", "device", "started_at")
-REPLICATE = tuple(name for name in COLUMNS if name not in {*CELL, *ORIGIN, *CALL})
+PACKED = ("origin", *(name for name in COLUMNS if name not in {*CELL, *ORIGIN}))  # what each record has its own of
 ORDER = ("task", "n_samples", "estimator", "replicate")  # of the records in a frame
+LAYOUT_VERSION = 3
+_HINTS = {name: getattr(hint, "__name__", None) or str(hint) for name, hint in Record.__annotations__.items()}
+KINDS = {"origin": "int", **{name: hint.removesuffix(" | None") for name, hint in _HINTS.items()}}
 _TYPES: dict[str, Any] = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
+_NUMBERS = {"int": "<i8", "int | None": "<f8", "float": "<f8", "float | None": "<f8"}
+DTYPES = {name: _NUMBERS.get(_HINTS.get(name, "int"), "") for name in PACKED}  # of numbers; texts are held as JSON
 _FIRST_VERSION = ("records", {"key", "task_fingerprint", "estimator_source", "schema_version"})
 
 
@@ -23,8 +27,7 @@ class NoStoreError(MibenchError):
 
 
 def _columns(names: Sequence[str]) -> list[sa.Column[Any]]:
-    hints = {name: getattr(hint, "__name__", None) or str(hint) for name, hint in Record.__annotations__.items()}
-    return [sa.Column(name, _TYPES[hints[name].removesuffix(" | None")]) for name in names]
+    return [sa.Column(name, _TYPES[KINDS[name]]) for name in names]
 
 
 def _identity() -> sa.Column[int]:
@@ -35,31 +38,27 @@ def _key() -> sa.Column[str]:
     return sa.Column("key", sa.String(40), nullable=False, unique=True)
 
 
+def _packed(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.LargeBinary(2**32 - 1), nullable=False)  # MySQL cuts a BLOB without a size at 64 kB
+
+
 METADATA = sa.MetaData()
 VERSION = sa.Table("mibench_schema", METADATA, sa.Column("version", sa.Integer, nullable=False))
-CELLS = sa.Table("mibench_cells", METADATA, _identity(), _key(), *_columns(CELL))
 ORIGINS = sa.Table("mibench_origins", METADATA, _identity(), _key(), *_columns(ORIGIN))
-CALLS = sa.Table(
-    "mibench_calls",
+CELLS = sa.Table(
+    "mibench_cells",
     METADATA,
     _identity(),
-    sa.Column("origin", sa.ForeignKey(ORIGINS.c.id), nullable=False),
-    *_columns(CALL),
-)
-RECORDS = sa.Table(
-    "mibench_records",
-    METADATA,
-    sa.Column("cell", sa.ForeignKey(CELLS.c.id), nullable=False),
-    sa.Column("call", sa.ForeignKey(CALLS.c.id), nullable=False),
-    *_columns(REPLICATE),
-    sa.PrimaryKeyConstraint("cell", "replicate"),  # cells follow each other, so a store grows at its end
-    sqlite_with_rowid=False,
+    _key(),
+    *_columns(CELL),
+    sa.Column("records", sa.BigInteger, nullable=False),  # how many there are, in the order of their replicates
+    *map(_packed, PACKED),
 )
 
 
-def wanted(table: sa.Table, columns: Sequence[str] | None) -> list[sa.Column[Any]]:
-    """Return the columns of a table that give `columns` of the records, all by default, and those that join tables."""
-    needed = {"id", "cell", "call", "origin", *ORDER, *(columns or COLUMNS)}
+def wanted(table: sa.Table, columns: Sequence[str]) -> list[sa.Column[Any]]:
+    """Return the columns of a table that give `columns` of the records, and those that join tables and order them."""
+    needed = {"id", "records", "origin", *ORDER, *columns}
     return [column for column in table.c if column.name in needed]
 
 
@@ -75,16 +74,16 @@ def check_layout(connection: sa.Connection, name: str, create: bool) -> None:
             found = _version_of(connection, name)
         if found is None:
             METADATA.create_all(connection)
-            connection.execute(VERSION.insert(), {"version": SCHEMA_VERSION})
+            connection.execute(VERSION.insert(), {"version": LAYOUT_VERSION})
             connection.commit()
             return
     if found is None:
         raise NoStoreError(f"{name} is no store of mibench; `mibench run --store FILE` makes one")
-    if found != SCHEMA_VERSION:
+    if found != LAYOUT_VERSION:
         remedy = "start a new one with --store FILE, or read it with the mibench that made it"
-        if found > SCHEMA_VERSION:
+        if found > LAYOUT_VERSION:
             remedy = "upgrade mibench, or start a new one with --store FILE"
-        versions = f"of schema version {found}, and this mibench reads version {SCHEMA_VERSION}"
+        versions = f"of schema version {found}, and this mibench reads version {LAYOUT_VERSION}"
         raise MibenchError(f"the store {name} is {versions}; {remedy}")
 
 

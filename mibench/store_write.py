@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from operator import attrgetter
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
 
 from mibench.record import CELL, Record, digest
-from mibench.store_layout import CALL, CALLS, CELLS, ORIGIN, ORIGINS, RECORDS, REPLICATE
+from mibench.store_layout import CELLS, DTYPES, ORIGIN, ORIGINS, PACKED
+from mibench.store_pack import listed, pack
 
 _CHUNK = 500  # values in one statement, below every database's limit
+_cell, _origin, _own = (attrgetter(*names) for names in (CELL, ORIGIN, PACKED[1:]))
 
 
 def chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
@@ -24,36 +27,42 @@ def chunks(values: Sequence[Any]) -> Iterator[list[Any]]:
 
 def write(connection: sa.Connection, records: Iterable[Record]) -> None:
     """Write records in the place of those of the same cell and replicate; of two among them the last counts."""
-    for values, group in _grouped(records, attrgetter(*CELL)).items():
-        cell, new = _intern(connection, CELLS, dict(zip(CELL, values, strict=True)))
-        latest = {record.replicate: record for record in group}
-        for chunk in chunks([] if new else list(latest)):
-            taken = (RECORDS.c.cell == cell) & RECORDS.c.replicate.in_(chunk)
-            connection.execute(RECORDS.delete().where(taken))
-        for made, same in _grouped(latest.values(), attrgetter(*ORIGIN)).items():
-            origin, _ = _intern(connection, ORIGINS, dict(zip(ORIGIN, made, strict=True)))
-            for told, alike in _grouped(same, attrgetter(*CALL)).items():
-                # a call of which every record is replaced later stays, and is not seen
-                call = _inserted(connection, CALLS, {"origin": origin, **dict(zip(CALL, told, strict=True))})
-                rows = [{name: getattr(record, name) for name in REPLICATE} for record in alike]
-                connection.execute(RECORDS.insert(), [{"cell": cell, "call": call, **row} for row in rows])
-
-
-def _grouped(records: Iterable[Record], by: Callable[[Record], Any]) -> dict[Any, list[Record]]:
-    groups: dict[Any, list[Record]] = {}
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")  # what is read here is what is replaced
+    cells: dict[tuple[Any, ...], list[Record]] = {}
     for record in records:
-        groups.setdefault(by(record), []).append(record)
-    return groups
+        cells.setdefault(_cell(record), []).append(record)
+    for values, group in cells.items():
+        key = digest(values)
+        rows = _stored(connection, key)
+        new = not rows
+        origins = {origin: _origin_id(connection, origin) for origin in set(map(_origin, group))}
+        rows |= {record.replicate: (origins[_origin(record)], *_own(record)) for record in group}
+        columns = zip(PACKED, zip(*(rows[replicate] for replicate in sorted(rows)), strict=True), strict=True)
+        packed = {"records": len(rows), **{name: pack(column, DTYPES[name]) for name, column in columns}}
+        if new:
+            connection.execute(CELLS.insert(), {"key": key, **dict(zip(CELL, values, strict=True)), **packed})
+        else:
+            connection.execute(CELLS.update().where(CELLS.c.key == key), packed)
 
 
-def _intern(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> tuple[int, bool]:
-    """Return the id of the row of `table` (cells or origins) with these values, and whether it had to be added."""
-    key = digest(values.values())
-    found = connection.scalar(sa.select(table.c.id).where(table.c.key == key))
-    return (_inserted(connection, table, {"key": key, **values}), True) if found is None else (int(found), False)
+def _stored(connection: sa.Connection, key: str) -> dict[int, tuple[Any, ...]]:
+    """Return of each replicate of a cell what is its own, in the order of PACKED."""
+    query = sa.select(CELLS.c.records, *(CELLS.c[name] for name in PACKED)).where(CELLS.c.key == key)
+    found = connection.execute(query.with_for_update()).one_or_none()
+    if found is None:
+        return {}
+    count, *packed = found
+    columns = [listed([each], np.array([count]), DTYPES[name]) for name, each in zip(PACKED, packed, strict=True)]
+    return dict(zip(columns[PACKED.index("replicate")], zip(*columns, strict=True), strict=True))
 
 
-def _inserted(connection: sa.Connection, table: sa.Table, values: Mapping[str, Any]) -> int:
-    done = connection.execute(table.insert(), values)
-    assert done.inserted_primary_key is not None
-    return int(done.inserted_primary_key[0])
+def _origin_id(connection: sa.Connection, values: tuple[Any, ...]) -> int:
+    """Return the id of the row of origins with these values, which is added where there is none."""
+    key = digest(values)
+    found = connection.scalar(sa.select(ORIGINS.c.id).where(ORIGINS.c.key == key))
+    if found is None:
+        done = connection.execute(ORIGINS.insert(), {"key": key, **dict(zip(ORIGIN, values, strict=True))})
+        assert done.inserted_primary_key is not None
+        found = done.inserted_primary_key[0]
+    return int(found)

@@ -1,6 +1,5 @@
 """What a store of a million records costs to open, plan with, read and write. Nothing here passes or fails by time."""
 
-import itertools
 import math
 import shutil
 import sqlite3
@@ -13,9 +12,9 @@ import pytest
 import mibench
 from mibench.leaderboard.reading import read_records
 from mibench.plan import CostModel, make_plan
-from mibench.record import CELL, Record
+from mibench.record import Record
 from mibench.store import Store
-from mibench.store_layout import CALL, CALLS, CELLS, ORIGIN, ORIGINS, RECORDS, REPLICATE
+from mibench.store_layout import CELLS
 
 VERSIONS = '{"python": "3.11.7", "numpy": "2.4.1", "scipy": "1.17.0", "torch": "2.10.0", "numba": "0.63.1"}'
 SHAPES = {
@@ -73,37 +72,11 @@ def record(cell, replicate):
 
 
 def fill(path, cells):
-    """Write every record of `cells` at once, as `Store.add` would cell by cell; the calls are of ten replicates."""
-    Store.open(path).close()
-    columns = {CELLS: ("id", "key", *CELL), ORIGINS: ("id", "key", *ORIGIN), CALLS: ("id", "origin", *CALL)}
-    columns[RECORDS] = ("cell", "call", *REPLICATE)
-    rows = {table: [] for table in columns}
-
-    def values(row, names):
-        return tuple(getattr(row, name) for name in names)
-
-    with sqlite3.connect(path) as connection:
-
-        def write():
-            for table, names in columns.items():
-                marks = ", ".join("?" * len(names))
-                connection.executemany(f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks})", rows[table])
-                rows[table].clear()
-
-        call = itertools.count(1)
-        for number, cell in enumerate(cells, 1):
-            first = record(cell, 0)
-            rows[CELLS].append((number, cell.key, *values(first, CELL)))
-            rows[ORIGINS].append((number, f"{number}", *values(first, ORIGIN)))
-            for start in range(0, len(cell.replicates), 10):
-                alike = [record(cell, replicate) for replicate in cell.replicates[start : start + 10]]
-                identity = next(call)
-                rows[CALLS].append((identity, number, *values(alike[0], CALL)))
-                rows[RECORDS] += [(number, identity, *values(row, REPLICATE)) for row in alike]
-            if number % 100 == 0:
-                write()
-        write()
-    connection.close()
+    """Write every record of `cells`, as a run does but for the time between."""
+    store = Store.open(path)
+    for start in range(0, len(cells), 100):
+        store.add([record(cell, replicate) for cell in cells[start : start + 100] for replicate in cell.replicates])
+    store.close()
 
 
 @pytest.fixture(scope="module", params=SHAPES)
@@ -175,5 +148,5 @@ def test_add(benchmark, filled, tmp_path, before):
     benchmark.pedantic(store.add, setup=lambda: ((next(batches),), {}), rounds=len(others))
     store.close()
     with sqlite3.connect(path) as connection:
-        (count,) = connection.execute(f"SELECT count(*) FROM {RECORDS.name}").fetchone()
+        (count,) = connection.execute(f"SELECT sum(records) FROM {CELLS.name}").fetchone()
     assert count == 10 * len(others) + (math.prod(SHAPES[filled[1]]) if before == "million" else 0)

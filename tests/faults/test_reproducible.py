@@ -4,11 +4,13 @@ import contextlib
 import dataclasses
 import sqlite3
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import mibench
 from mibench import registry
+from mibench.store_pack import listed, pack
 
 KEY = ["task", "estimator", "n_samples", "replicate"]
 RUN = {"tasks": "gaussian(d=2, mi=1),quantized(d=1, mi=1),blobs(size=8, mi=1)", "n_samples": 60, "replicates": 3}
@@ -57,9 +59,7 @@ def test_verify_finds_all_the_same_and_what_was_changed(tmp_path, start):
     assert (run.returncode, said) == (0, "12 same\n")
     run = start("verify", "s.db", "--sample", "2", stdout=-1, stderr=-1)
     assert run.communicate()[0].split()[1] == "same"
-    of_kde = "cell in (select id from mibench_cells where estimator = 'kde')"
-    tamper(tmp_path / "s.db", f"update mibench_records set estimate = estimate + 1e-9 where replicate = 1 and {of_kde}")
-    tamper(tmp_path / "s.db", "update mibench_cells set estimator_source = 'older' where estimator = 'ksg'")
+    tamper(tmp_path / "s.db")
     run = start("verify", "s.db", stdout=-1, stderr=-1)
     said, _ = run.communicate()
     lines = said.splitlines()
@@ -72,9 +72,15 @@ def test_verify_finds_all_the_same_and_what_was_changed(tmp_path, start):
     assert sum("the code of its estimator has changed since" in line for line in lines) == 3
 
 
-def tamper(path, statement):
+def tamper(path):
+    """Change an estimate of kde a little, and the code that ksg is said to have run with."""
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(statement)
+        (stored,) = connection.execute("select estimate from mibench_cells where estimator = 'kde'").fetchone()
+        estimates = listed([stored], np.array([3]), "<f8")
+        estimates[1] += 1e-9
+        changed = pack(estimates, "<f8")
+        connection.execute("update mibench_cells set estimate = ? where estimator = 'kde'", (changed,))
+        connection.execute("update mibench_cells set estimator_source = 'older' where estimator = 'ksg'")
 
 
 @pytest.mark.parametrize(

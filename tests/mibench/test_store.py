@@ -1,13 +1,17 @@
 import dataclasses
 import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from operator import attrgetter
 
+import numpy as np
 import pytest
 
 from mibench.errors import MibenchError
 from mibench.plan import CostModel, make_plan, sizes
-from mibench.record import COLUMNS
+from mibench.record import CELL, COLUMNS, digest
 from mibench.selection import select_estimators, select_tasks
-from mibench.store import Store
+from mibench.store import Selection, Store
 
 
 @pytest.fixture
@@ -52,6 +56,65 @@ def test_a_key_is_held_once_and_the_last_is_kept(store, record):
     assert frame.estimate[0] == 2.0
 
 
+def test_records_are_in_order_and_those_of_a_replicate_together_whatever_their_seed(store, record):
+    cells = [(task, estimator, seed) for task in "ba" for estimator in ("ksg(k=10)", "ksg(k=9)") for seed in (1, 0)]
+    for first in (1, 0):
+        for task, estimator, seed in cells:
+            of_cell = [record(task=task, estimator=estimator, seed=seed, replicate=r) for r in (first + 2, first)]
+            store.add([replace(each, estimate=seed + each.replicate / 7) for each in of_cell])
+    order = ["task", "estimator", "replicate", "seed"]
+    for frame in (store.to_frame(), store.to_frame(columns=[*order, "estimate"])):
+        found = list(frame[order].astype(str).itertuples(index=False, name=None))
+        expected = [
+            (task, f"ksg(k={k})", str(r), seed) for task in "ab" for k in (10, 9) for r in range(4) for seed in "10"
+        ]
+        assert found == expected  # of a cell that was stored first come the records first
+        assert frame.estimate.tolist() == (frame.seed + frame.replicate / 7).tolist()
+        assert list(frame.index) == list(range(32))
+
+
+def test_a_selection_is_of_cells_and_of_replicates_below_a_number(store, record):
+    store.add([record(task=task, replicate=r, message=f"{task}{r}") for task in "abc" for r in range(5)])
+    selection = Selection([digest(attrgetter(*CELL)(record(task=task))) for task in "cax"], 3)
+    assert store.to_frame(selection).message.tolist() == ["a0", "a1", "a2", "c0", "c1", "c2"]
+    assert store.counts(selection) == {"ok": 6}
+    assert {len(found) for _, found in store.stored(selection)} == {3}
+    assert store.to_frame(Selection([], 3)).empty
+    assert not list(store.stored(Selection(selection.keys, 0)))
+
+
+def test_records_that_are_added_to_a_cell_leave_the_others_as_they_are(store, record):
+    added = [record(replicate=r, estimate=r / 3, batch=None if r == 4 else r, host=f"h{r // 3}") for r in (4, 0, 7, 2)]
+    for each in added:
+        store.add([each])
+    store.add([replace(added[1], estimate=None, status="nan", message="late")])
+    frame = store.to_frame()
+    assert frame.replicate.tolist() == [0, 2, 4, 7]
+    assert frame.host.tolist() == ["h0", "h0", "h1", "h2"]
+    assert frame.status.tolist() == ["nan", "ok", "ok", "ok"]
+    assert frame.message.tolist() == ["late", "", "", ""]
+    np.testing.assert_array_equal(frame.estimate, [np.nan, 2 / 3, 4 / 3, 7 / 3])
+    np.testing.assert_array_equal(frame.batch, [0, 2, np.nan, 7])
+    assert [found for _, found in store.estimates(Selection([digest(attrgetter(*CELL)(added[0]))], 9))] == [
+        {0: None, 2: 2 / 3, 4: 4 / 3, 7: 7 / 3}
+    ]
+
+
+def test_two_that_write_to_a_cell_at_once_lose_nothing(store, record):
+    """Neither reads what the other is about to replace."""
+    several = [[record(replicate=4 * r + part) for r in range(25)] for part in range(4)]
+
+    def add(records):
+        own = Store.open(store.name)
+        for each in records:
+            own.add([each])
+        own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(add, several))
+    assert store.to_frame().replicate.tolist() == list(range(100))
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -73,9 +136,10 @@ def test_what_does_not(store, record):
 
 def test_a_failed_write_changes_nothing(store, record):
     store.add([record()])
-    broken = dataclasses.replace(record(estimate=5.0), batch="not a number" * 10**3, replicate=object())
-    with pytest.raises(Exception, match="replicate"):
-        store.add([record(estimate=4.0), broken])
+    for wrong in ({"batch": "not a number"}, {"replicate": 0.5}, {"replicate": object()}, {"message": b"bytes"}):
+        broken = dataclasses.replace(record(estimator="other", estimate=5.0), **wrong)
+        with pytest.raises((TypeError, ValueError)):
+            store.add([record(estimate=4.0), broken])
     assert list(store.to_frame().estimate) == [0.1 + 0.2]
 
 

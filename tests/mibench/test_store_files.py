@@ -36,7 +36,8 @@ def cut(path, record, size):
 
 def with_records(path, record, count=2000):
     store = Store.open(path)
-    store.add([record(replicate=r) for r in range(count)])
+    values = ({"task": f"t{r // 50}", "replicate": r % 50, "message": f"{r} " * 25} for r in range(count))
+    store.add([record(**each) for each in values])
     store.close()
 
 
@@ -58,9 +59,10 @@ BAD = {
     ),
     "older": (
         lambda path, _: database(path, "PRAGMA journal_mode=WAL", f"CREATE TABLE records ({FIRST_VERSION})"),
-        "is of schema version 1, and this mibench reads version 2; start a new one with --store",
+        "is of schema version 1, and this mibench reads version 3; start a new one with --store",
     ),
-    "newer": (lambda path, _: version(path, 3), "is of schema version 3, and this mibench reads version 2; upgrade"),
+    "old": (lambda path, _: version(path, 2), "version 2, and this mibench reads version 3; start a new one with"),
+    "newer": (lambda path, _: version(path, 4), "is of schema version 4, and this mibench reads version 3; upgrade"),
     "cut by a byte": (lambda path, record: cut(path, record, 1), "is cut off"),
     "cut by half a page": (lambda path, record: cut(path, record, 2048), "is cut off"),
     "cut by a page": (lambda path, record: cut(path, record, 4096), "is damaged"),
@@ -281,7 +283,7 @@ WORDY = """
 import mibench
 
 def wordy(x, y):
-    return mibench.Estimate(float(x[0, 0]), diagnostics={"words": "word " * 600})
+    return mibench.Estimate(float(x[0, 0]), diagnostics={"words": f"{x[0, 0]:.4f} " * 430})
 """
 
 
