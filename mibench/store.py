@@ -11,21 +11,20 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import sqlalchemy as sa
 
 from mibench.claim import claim
 from mibench.errors import MibenchError
 from mibench.record import STATUSES, Record
 from mibench.store_file import check_whole, open_file, reported, sqlite_file
-from mibench.store_layout import CELLS, DTYPES, NoStoreError, check_layout
+from mibench.store_layout import CELLS, TITLE, NoStoreError, check_layout
 from mibench.store_pack import listed
 from mibench.store_write import chunks, write
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_ROWS = 500  # of cells to fetch at a time
+_ROWS = 100  # of cells to fetch at a time
 Stored = dict[int, tuple[str, float | None]]  # of each replicate its status and solo seconds
 
 
@@ -75,13 +74,16 @@ class Store:
     def claim(self) -> contextlib.ExitStack:
         """Claim a store in a file for one run, until the context ends or the process does; no other needs a claim.
 
-        In a database on a server two runs may do the same work, but the primary key refuses the second record. Raises
+        In a database on a server two runs may do the same work, of which the records that come last are kept. Raises
         `MibenchError`, which names the holder, where another run holds the claim.
         """
         return claim(self._path) if self._path else contextlib.ExitStack()
 
     def add(self, records: Sequence[Record]) -> None:
-        """Write records in one transaction, in the place of those of the same cell and replicate."""
+        """Write records in one transaction, in the place of those of the same cell and replicate.
+
+        Each call writes all records of their cells anew, so that those of a cell had better come together.
+        """
         with self._connect() as connection:
             write(connection, records)
             connection.commit()
@@ -104,9 +106,9 @@ class Store:
     def timings(self) -> list[tuple[str, str, int, float]]:
         """Return (estimator, task, n_samples, mean amortised seconds) of what is stored and ok."""
         times: dict[tuple[str, str, int], list[float]] = defaultdict(list)
-        by = (CELLS.c.estimator, CELLS.c.task, CELLS.c.n_samples)
-        for cell, records in self._cells([sa.true()], by, ("status", "seconds_amortised")):
-            times[cell] += [seconds for status, seconds in records if status == "ok" and seconds is not None]
+        for cell, records in self._cells([sa.true()], "status", "seconds_amortised"):
+            known = [seconds for status, seconds in records if status == "ok" and seconds is not None]
+            times[cell.estimator, cell.task, cell.n_samples] += known
         return [(*cell, fmean(seconds)) for cell, seconds in times.items() if seconds]
 
     def to_frame(self, selection: Selection | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -148,24 +150,24 @@ class Store:
 
     def _records(self, selection: Selection, *names: str) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
         """Yield the key of each cell of which a selected record is stored, and of these the replicate and `names`."""
-        for (key,), records in self._cells(_conditions(selection), (CELLS.c.key,), ("replicate", *names)):
+        for cell, records in self._cells(_conditions(selection), "replicate", *names):
             if selected := [record for record in records if record[0] < selection.replicates]:
-                yield key, selected
+                yield cell.key, selected
 
     def _cells(
-        self, conditions: Iterable[sa.ColumnElement[bool]], by: Sequence[sa.Column[Any]], names: Sequence[str]
-    ) -> Iterator[tuple[tuple[Any, ...], list[tuple[Any, ...]]]]:
-        """Yield of each cell that any of `conditions` selects the columns `by`, and of its records those in `names`."""
-        query = sa.select(CELLS.c.records, *by, *(CELLS.c[name] for name in names))
+        self, conditions: Iterable[sa.ColumnElement[bool]], *names: str
+    ) -> Iterator[tuple[sa.Row[Any], list[tuple[Any, ...]]]]:
+        """Yield the cells that any of `conditions` selects, and of the records of each the columns `names`."""
+        own = [CELLS.c[name] for name in ("records", "key", *TITLE)]
+        query = sa.select(*own, *(CELLS.c[name] for name in names))
         for condition in conditions:
             with self._connect() as connection:
-                for rows in connection.execute(query.where(condition)).partitions(_ROWS):
-                    counts, *columns = zip(*rows, strict=True)
-                    packed = zip(names, columns[len(by) :], strict=True)
-                    values = [listed(column, np.array(counts), DTYPES[name]) for name, column in packed]
-                    records = zip(*values, strict=True)
-                    for cell, count in zip(zip(*columns[: len(by)], strict=True), counts, strict=True):
-                        yield cell, list(islice(records, count))
+                for cells in connection.execute(query.where(condition)).partitions(_ROWS):
+                    counts, titles = [cell.records for cell in cells], [cell[2 : len(own)] for cell in cells]
+                    packed = zip(names, zip(*(cell[len(own) :] for cell in cells), strict=True), strict=True)
+                    records = zip(*(listed(name, column, counts, titles) for name, column in packed), strict=True)
+                    for cell in cells:
+                        yield cell, list(islice(records, cell.records))
 
 
 def _path(where: str | Path) -> Path | None:

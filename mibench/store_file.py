@@ -85,14 +85,14 @@ def reported(name: str) -> Generator[None, None, None]:
     """Raise what a database cannot do as a `MibenchError` of one line: what is wrong, and the remedy."""
     try:
         yield
-    except (sa.exc.DBAPIError, sqlite3.Error, DamagedError) as error:
+    except (sa.exc.DBAPIError, sqlite3.Error, UnicodeDecodeError, DamagedError) as error:
         cause: Any = getattr(error, "orig", error)
         code = str(getattr(cause, "sqlite_errorname", ""))
-        if isinstance(error, DamagedError) or "Could not decode to UTF-8" in str(cause):
+        if isinstance(cause, UnicodeDecodeError | DamagedError) or "Could not decode to UTF-8" in str(cause):
             code = "SQLITE_CORRUPT"
         said = next((remedy for prefix, remedy in _REMEDIES.items() if code.startswith(prefix)), None)
         if said is None and isinstance(error, sa.exc.IntegrityError):
-            said = "another run has stored the same records; the same command goes on from there"
+            said = "another run has stored records of the same cell just then; the same command goes on from there"
         if said is None and isinstance(error, sa.exc.OperationalError):
             said = "see to it, and the same command goes on from there"
         if said is None:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 import sqlalchemy as sa
 
-from mibench.record import COLUMNS
-from mibench.store_layout import CELLS, DTYPES, KINDS, ORDER, ORIGINS, wanted
-from mibench.store_pack import unpack
+from mibench.record import CELL, COLUMNS, digest
+from mibench.store_layout import CELLS, KINDS, ORDER, ORIGIN, ORIGINS, PACKED, TITLE
+from mibench.store_pack import DamagedError, damaged, unpack
 
 _Array = npt.NDArray[Any]
 
@@ -31,41 +31,58 @@ def frame(
     from the number `replicates` on are left out.
     """
     chosen = [name for name in COLUMNS if name in (columns or COLUMNS)]
-    cells = _read(connection, CELLS, conditions, chosen)
-    origins = _read(connection, ORIGINS, [sa.true()], chosen)  # after the cells, as they refer to these
-    held = _held(cells, origins)
-    found = pd.DataFrame({name: _column(KINDS[name], *held[name], columns is not None) for name in chosen}, copy=False)
-    rows = _rows(cells, np.repeat(*held["replicate"]), replicates)
-    return found if rows is None else found.take(rows).reset_index(drop=True)
+    packed = [name for name in PACKED if name in {"origin", "replicate", *chosen}]
+    cells = _read(connection, CELLS, CELL, conditions, "records", *packed)
+    origins = _read(connection, ORIGINS, ORIGIN, [sa.true()])  # after the cells, as they refer to these
+    held = _held(cells, origins, packed)
+    replicate = np.repeat(*held["replicate"])
+    found = {name: _column(KINDS[name], *held[name], columns is not None) for name in chosen}
+    rows = _rows(cells, replicate, replicates)
+    whole = pd.DataFrame(found, pd.RangeIndex(len(replicate)), copy=False)
+    return whole if rows is None else whole.take(rows).reset_index(drop=True)
 
 
 def _read(
-    connection: sa.Connection, table: sa.Table, conditions: Iterable[sa.ColumnElement[bool]], columns: Sequence[str]
+    connection: sa.Connection,
+    table: sa.Table,
+    keyed: Sequence[str],
+    conditions: Iterable[sa.ColumnElement[bool]],
+    *others: str,
 ) -> dict[str, _Array]:
-    """Return the rows that any of `conditions` selects as arrays, in `ORDER` as far as the table has it."""
-    chosen = wanted(table, columns)
-    queries = (sa.select(*chosen).where(condition) for condition in conditions)
+    """Return the rows that any of `conditions` selects as arrays, in `ORDER` as far as the table has it.
+
+    Raises `DamagedError` where the columns `keyed` of a row are not those that its key was made of.
+    """
+    names = ["id", "key", *keyed, *others]
+    queries = (sa.select(*(table.c[name] for name in names)).where(condition) for condition in conditions)
     rows = [tuple(row) for query in queries for row in connection.execute(query).all()]
-    names = [column.name for column in chosen]
-    rows.sort(key=itemgetter(*(names.index(name) for name in (*ORDER, "id") if name in names and name not in DTYPES)))
+    for row in rows:
+        if digest(row[2 : 2 + len(keyed)]) != row[1]:
+            raise DamagedError(f"{table.name} with id {row[0]} is not what was written")
+    rows.sort(key=itemgetter(*(names.index(name) for name in (*ORDER, "id") if name in ("id", *keyed))))
     return {name: np.array([row[place] for row in rows], object) for place, name in enumerate(names)}
 
 
-def _held(cells: Mapping[str, _Array], origins: Mapping[str, _Array]) -> dict[str, tuple[_Array, _Array]]:
+def _held(
+    cells: Mapping[str, _Array], origins: Mapping[str, _Array], packed: Sequence[str]
+) -> dict[str, tuple[_Array, _Array]]:
     """Return the values of each column of the records, and of how many records in a row each value is."""
-    counts = cells["records"].astype(np.int64)
-    held = {
-        name: unpack(values.tolist(), counts, DTYPES[name]) if name in DTYPES else (values, counts)
-        for name, values in cells.items()
-    }
-    ids, times = held["origin"]
-    places = np.searchsorted(origins["id"].astype(np.int64), ids)
-    return held | {name: (values[places], times) for name, values in origins.items()}
+    counts = cells["records"].tolist()
+    titles = list(zip(*(cells[name] for name in TITLE), strict=True))
+    own = {name: unpack(name, cells[name].tolist(), counts, titles) for name in packed}
+    ids, times = own["origin"]
+    known = origins["id"].astype(np.int64)
+    places = np.searchsorted(known, ids)
+    lost = np.append(known, -1)[places] != ids
+    if lost.any():
+        raise damaged("origin", np.repeat(titles, counts, axis=0)[np.repeat(lost, times)][0])
+    of_cells = {name: (cells[name], np.array(counts, np.int64)) for name in CELL}
+    return {**of_cells, **own, **{name: (origins[name][places], times) for name in ORIGIN}}
 
 
 def _column(kind: str, values: _Array, times: _Array, compact: bool) -> Any:
     if kind == "str":
-        return pd.Categorical(values).repeat(times) if compact else np.repeat(values, times).tolist()
+        return pd.Categorical(values).repeat(times) if compact else np.repeat(values, times)
     if kind == "int":
         kind = "float" if pd.isna(values).any() else "int64"
     return np.repeat(values.astype(kind), times)

@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from operator import index
 from typing import Any
 
 import sqlalchemy as sa
 
 from mibench.errors import MibenchError
-from mibench.record import CELL, COLUMNS, Record
+from mibench.record import CELL, COLUMNS, Record, digest
 
 ORIGIN = ("mi_true", "baseline", "bound", "threads", "host", "mibench_version", "library_versions", "git_commit")
 PACKED = ("origin", *(name for name in COLUMNS if name not in {*CELL, *ORIGIN}))  # what each record has its own of
+TITLE = ("task", "estimator", "n_samples")  # of a cell in a message
 ORDER = ("task", "n_samples", "estimator", "replicate")  # of the records in a frame
-LAYOUT_VERSION = 3
+STORE_VERSION = 3
 _HINTS = {name: getattr(hint, "__name__", None) or str(hint) for name, hint in Record.__annotations__.items()}
 KINDS = {"origin": "int", **{name: hint.removesuffix(" | None") for name, hint in _HINTS.items()}}
 _TYPES: dict[str, Any] = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
 _NUMBERS = {"int": "<i8", "int | None": "<f8", "float": "<f8", "float | None": "<f8"}
 DTYPES = {name: _NUMBERS.get(_HINTS.get(name, "int"), "") for name in PACKED}  # of numbers; texts are held as JSON
+_AS_STORED: dict[str, Callable[[Any], Any]] = {
+    "int": index,
+    "float": lambda number: float(number) + 0.0,  # SQLite knows no -0
+    "bool": bool,
+    "str": "".join,
+}
 _FIRST_VERSION = ("records", {"key", "task_fingerprint", "estimator_source", "schema_version"})
 
 
@@ -27,7 +35,7 @@ class NoStoreError(MibenchError):
 
 
 def _columns(names: Sequence[str]) -> list[sa.Column[Any]]:
-    return [sa.Column(name, _TYPES[KINDS[name]]) for name in names]
+    return [sa.Column(name, _TYPES[KINDS[name]], nullable=False) for name in names]
 
 
 def _identity() -> sa.Column[int]:
@@ -56,10 +64,13 @@ CELLS = sa.Table(
 )
 
 
-def wanted(table: sa.Table, columns: Sequence[str]) -> list[sa.Column[Any]]:
-    """Return the columns of a table that give `columns` of the records, and those that join tables and order them."""
-    needed = {"id", "records", "origin", *ORDER, *columns}
-    return [column for column in table.c if column.name in needed]
+def key_of(names: Sequence[str], values: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+    """Return the key of a row of cells or origins, and the row: `values` of these `names` as a database has them.
+
+    Raises `TypeError` where a value is of another kind than its column.
+    """
+    row = {name: _AS_STORED[KINDS[name]](value) for name, value in zip(names, values, strict=True)}
+    return digest(row.values()), row
 
 
 def check_layout(connection: sa.Connection, name: str, create: bool) -> None:
@@ -74,25 +85,26 @@ def check_layout(connection: sa.Connection, name: str, create: bool) -> None:
             found = _version_of(connection, name)
         if found is None:
             METADATA.create_all(connection)
-            connection.execute(VERSION.insert(), {"version": LAYOUT_VERSION})
+            connection.execute(VERSION.insert(), {"version": STORE_VERSION})
             connection.commit()
             return
     if found is None:
         raise NoStoreError(f"{name} is no store of mibench; `mibench run --store FILE` makes one")
-    if found != LAYOUT_VERSION:
+    if found != STORE_VERSION:
         remedy = "start a new one with --store FILE, or read it with the mibench that made it"
-        if found > LAYOUT_VERSION:
+        if found > STORE_VERSION:
             remedy = "upgrade mibench, or start a new one with --store FILE"
-        versions = f"of schema version {found}, and this mibench reads version {LAYOUT_VERSION}"
+        versions = f"of version {found}, and this mibench reads version {STORE_VERSION}"
         raise MibenchError(f"the store {name} is {versions}; {remedy}")
 
 
 def _version_of(connection: sa.Connection, name: str) -> int | None:
-    """Return the schema version of the store in a database; None where there is no store."""
+    """Return the version of the store in a database; None where there is no store."""
     inspector = sa.inspect(connection)
     tables = set(inspector.get_table_names())
     if VERSION.name in tables:
-        return connection.scalar(sa.select(VERSION.c.version)) or 0
+        found = connection.scalar(sa.select(VERSION.c.version))
+        return found if isinstance(found, int) else 0
     table, columns = _FIRST_VERSION
     if table in tables and columns <= {column["name"] for column in inspector.get_columns(table)}:
         return 1

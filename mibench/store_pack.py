@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
 from zlib import crc32
@@ -11,62 +11,72 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from mibench.errors import MibenchError
+from mibench.store_layout import DTYPES
+
 _CHECK_BYTES = 4
-_WHOLE = 0x2144DF1C  # the CRC-32 of anything that is followed by its own CRC-32
+_WHOLE = 0x2144DF1C  # the CRC-32 of anything that is followed by its own CRC-32, whatever both begin with
+_SEEDS = {name: crc32(name.encode()) for name in DTYPES}
 
-_Values = tuple[npt.NDArray[Any], npt.NDArray[np.int64]]
 
-
-class DamagedError(ValueError):
+class DamagedError(MibenchError):
     """What a database gives back is not what was written."""
 
 
-def pack(values: Sequence[Any], dtype: str) -> bytes:
-    """Return the column of a cell with its check: numbers as `dtype`, or where that is empty texts as JSON.
+def damaged(column: str, cell: Iterable[Any]) -> DamagedError:
+    """Return the error that names a column of a cell, of which `cell` holds task, estimator and n."""
+    return DamagedError("{} of {} · {} · n={} is not what was written".format(column, *cell))
 
-    Of equal numbers there is one, of texts each is followed by how many in a row there are.
+
+def pack(name: str, values: Sequence[Any]) -> bytes:
+    """Return the column `name` of a cell with a check on it, on the name and on how many records there are.
+
+    Of equal numbers there is one; of texts, in JSON, each is followed by how many in a row there are. Raises
+    `TypeError` or `ValueError` where a value is of another kind than the column.
     """
-    if dtype:
+    if dtype := DTYPES[name]:
         known = np.array(values, float) if dtype.endswith("f8") else np.array(values)  # None becomes NaN
+        if known.shape != (len(values),):
+            raise TypeError(f"{name} must be a number, got {values[0]!r}")
         numbers = known.astype(dtype, casting="safe")
         packed, first = numbers.tobytes(), numbers[:1].tobytes()
         packed = first if packed == first * len(values) else packed
     else:
-        packed = ",".join(f"{json.dumps(value)},{len(list(alike))}" for value, alike in groupby(values)).encode()
-    return packed + crc32(packed).to_bytes(_CHECK_BYTES, "little")
+        if not all(isinstance(value, str | None) for value in values):
+            raise TypeError(f"{name} must be text, got {next(v for v in values if not isinstance(v, str | None))!r}")
+        runs = [part for value, alike in groupby(values) for part in (value, len(list(alike)))]
+        packed = json.dumps(runs)[1:-1].encode()
+    return packed + crc32(packed, _SEEDS[name] + len(values)).to_bytes(_CHECK_BYTES, "little")
 
 
-def unpack(packed: Sequence[bytes], counts: npt.NDArray[np.int64], dtype: str) -> _Values:
+def unpack(
+    name: str, packed: Sequence[bytes], counts: Sequence[int], cells: Sequence[Iterable[Any]]
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64]]:
     """Return the values of a column of cells with `counts` records, and of how many records in a row each one is.
 
-    Raises `DamagedError` where `pack` did not make this of as many records.
+    Raises `DamagedError`, which names the cell by what `cells` holds of each (task, estimator, n), where `pack` did not
+    make this of as many records.
     """
+    place = -1
     try:
-        whole = set(map(crc32, packed)) <= {_WHOLE}
-    except TypeError:  # it is no bytes
-        whole = False
-    if not whole:
-        raise DamagedError("a value is not as it was written")
-    values, times = (_numbers if dtype else _texts)([each[:-_CHECK_BYTES] for each in packed], counts, dtype)
-    if times.sum() != counts.sum() or (times < 1).any():
-        raise DamagedError("there are more or fewer values than records")
-    return values, times
+        for place, check in enumerate(map(crc32, packed, map(_SEEDS[name].__add__, counts))):
+            if check != _WHOLE:
+                raise damaged(name, cells[place])
+    except TypeError:  # it is no bytes, or there is no whole number of them
+        raise damaged(name, cells[place + 1]) from None
+    bare = [value[:-_CHECK_BYTES] for value in packed]
+    number = np.array(counts, np.int64)
+    if dtype := DTYPES[name]:
+        held = np.array([len(value) for value in bare], np.int64) // np.dtype(dtype).itemsize
+        return np.frombuffer(b"".join(bare), dtype), np.repeat(np.where(held == 1, number, 1), held)
+    runs = json.loads(b"[" + b",".join(bare) + b"]")
+    return np.array(runs[::2], object), np.array(runs[1::2], np.int64)
 
 
-def _numbers(packed: Sequence[bytes], counts: npt.NDArray[np.int64], dtype: str) -> _Values:
-    held = np.array([len(each) for each in packed], np.int64) // np.dtype(dtype).itemsize
-    return np.frombuffer(b"".join(packed), dtype), np.repeat(np.where(held == 1, counts, 1), held)
-
-
-def _texts(packed: Sequence[bytes], *_: Any) -> _Values:
-    found = json.loads(b"[" + b",".join(packed) + b"]")
-    return np.array(found[::2], object), np.array(found[1::2], np.int64)
-
-
-def listed(packed: Sequence[bytes], counts: npt.NDArray[np.int64], dtype: str) -> list[Any]:
-    """Return the values of all records of cells, None for a number that is not known."""
-    values, times = unpack(packed, counts, dtype)
-    if dtype.endswith("f8"):
+def listed(name: str, packed: Sequence[bytes], counts: Sequence[int], cells: Sequence[Iterable[Any]]) -> list[Any]:
+    """Return the values of all records of cells as `unpack` does, None for a number that is not known."""
+    values, times = unpack(name, packed, counts, cells)
+    if DTYPES[name].endswith("f8"):
         unknown = np.isnan(values)
         values = values.astype(object)
         values[unknown] = None

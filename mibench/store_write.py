@@ -7,11 +7,10 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
 import sqlalchemy as sa
 
-from mibench.record import CELL, Record, digest
-from mibench.store_layout import CELLS, DTYPES, ORIGIN, ORIGINS, PACKED
+from mibench.record import CELL, Record
+from mibench.store_layout import CELLS, ORIGIN, ORIGINS, PACKED, TITLE, key_of
 from mibench.store_pack import listed, pack
 
 _CHUNK = 500  # values in one statement, below every database's limit
@@ -33,36 +32,34 @@ def write(connection: sa.Connection, records: Iterable[Record]) -> None:
     for record in records:
         cells.setdefault(_cell(record), []).append(record)
     for values, group in cells.items():
-        key = digest(values)
-        rows = _stored(connection, key)
-        new = not rows
+        key, row = key_of(CELL, values)
+        new = connection.scalar(sa.select(CELLS.c.id).where(CELLS.c.key == key)) is None
+        rows = {} if new else _stored(connection, key)
         origins = {origin: _origin_id(connection, origin) for origin in set(map(_origin, group))}
         rows |= {record.replicate: (origins[_origin(record)], *_own(record)) for record in group}
         columns = zip(PACKED, zip(*(rows[replicate] for replicate in sorted(rows)), strict=True), strict=True)
-        packed = {"records": len(rows), **{name: pack(column, DTYPES[name]) for name, column in columns}}
+        packed = {"records": len(rows), **{name: pack(name, column) for name, column in columns}}
         if new:
-            connection.execute(CELLS.insert(), {"key": key, **dict(zip(CELL, values, strict=True)), **packed})
+            connection.execute(CELLS.insert(), {"key": key, **row, **packed})
         else:
             connection.execute(CELLS.update().where(CELLS.c.key == key), packed)
 
 
 def _stored(connection: sa.Connection, key: str) -> dict[int, tuple[Any, ...]]:
-    """Return of each replicate of a cell what is its own, in the order of PACKED."""
-    query = sa.select(CELLS.c.records, *(CELLS.c[name] for name in PACKED)).where(CELLS.c.key == key)
-    found = connection.execute(query.with_for_update()).one_or_none()
-    if found is None:
-        return {}
-    count, *packed = found
-    columns = [listed([each], np.array([count]), DTYPES[name]) for name, each in zip(PACKED, packed, strict=True)]
+    """Return of each replicate of a cell what is its own, in the order of PACKED, and keep others from writing it."""
+    query = sa.select(*(CELLS.c[name] for name in ("records", *TITLE, *PACKED))).where(CELLS.c.key == key)
+    count, *found = connection.execute(query.with_for_update()).one()
+    title, packed = found[: len(TITLE)], found[len(TITLE) :]
+    columns = [listed(name, [column], [count], [title]) for name, column in zip(PACKED, packed, strict=True)]
     return dict(zip(columns[PACKED.index("replicate")], zip(*columns, strict=True), strict=True))
 
 
 def _origin_id(connection: sa.Connection, values: tuple[Any, ...]) -> int:
     """Return the id of the row of origins with these values, which is added where there is none."""
-    key = digest(values)
+    key, row = key_of(ORIGIN, values)
     found = connection.scalar(sa.select(ORIGINS.c.id).where(ORIGINS.c.key == key))
     if found is None:
-        done = connection.execute(ORIGINS.insert(), {"key": key, **dict(zip(ORIGIN, values, strict=True))})
+        done = connection.execute(ORIGINS.insert(), {"key": key, **row})
         assert done.inserted_primary_key is not None
         found = done.inserted_primary_key[0]
     return int(found)

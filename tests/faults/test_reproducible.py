@@ -4,12 +4,12 @@ import contextlib
 import dataclasses
 import sqlite3
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import mibench
 from mibench import registry
+from mibench.store_layout import CELL, key_of
 from mibench.store_pack import listed, pack
 
 KEY = ["task", "estimator", "n_samples", "replicate"]
@@ -76,11 +76,14 @@ def tamper(path):
     """Change an estimate of kde a little, and the code that ksg is said to have run with."""
     with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         (stored,) = connection.execute("select estimate from mibench_cells where estimator = 'kde'").fetchone()
-        estimates = listed([stored], np.array([3]), "<f8")
+        estimates = listed("estimate", [stored], [3], ["kde"])
         estimates[1] += 1e-9
-        changed = pack(estimates, "<f8")
+        changed = pack("estimate", estimates)
         connection.execute("update mibench_cells set estimate = ? where estimator = 'kde'", (changed,))
-        connection.execute("update mibench_cells set estimator_source = 'older' where estimator = 'ksg'")
+        ksg = connection.execute(f"select {', '.join(CELL)} from mibench_cells where estimator = 'ksg'").fetchone()
+        key, _ = key_of(CELL, ["older" if name == "estimator_source" else v for name, v in zip(CELL, ksg, strict=True)])
+        older = "update mibench_cells set key = ?, estimator_source = 'older' where estimator = 'ksg'"
+        connection.execute(older, (key,))
 
 
 @pytest.mark.parametrize(

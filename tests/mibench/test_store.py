@@ -44,8 +44,10 @@ def test_some_columns_are_the_same_with_text_as_categorical(store, record):
         assert values.isna().equals(expected.isna())
         assert values.dropna().tolist() == expected.dropna().tolist()
     assert store.to_frame(columns=[]).shape == plain.shape
+    assert store.to_frame(columns=["unknown"]).shape == (len(plain), 0)
     none = Store.open(None).to_frame(columns=chosen)
     assert (list(none.columns), len(none)) == (list(compact.columns), 0)
+    assert (Store.open(None).to_frame().dtypes.drop("batch") == plain.dtypes.drop("batch")).sum() >= 11  # numbers
 
 
 def test_a_key_is_held_once_and_the_last_is_kept(store, record):
@@ -128,6 +130,16 @@ def test_what_makes_a_record_unique(store, record, changes):
     assert len(store.to_frame()) == 2
 
 
+def test_numbers_of_numpy_are_numbers(store, record):
+    values = {"n_samples": np.int64(10), "seed": np.int32(3), "mi_true": np.float64(-0.0), "estimate": np.float32(0.5)}
+    plain = {name: value.item() for name, value in values.items()}
+    store.add([record(**values, replicate=np.int64(2))])
+    store.add([record(**plain, replicate=1)])
+    frame = store.to_frame()
+    assert frame[list(values)].drop_duplicates().iloc[0].to_dict() == plain
+    assert frame.replicate.tolist() == [1, 2]
+
+
 def test_what_does_not(store, record):
     store.add([record(), record(replicate=1)])
     store.add([record(host="other", device="cuda", estimate=1.0, git_commit="abc")])
@@ -136,7 +148,7 @@ def test_what_does_not(store, record):
 
 def test_a_failed_write_changes_nothing(store, record):
     store.add([record()])
-    for wrong in ({"batch": "not a number"}, {"replicate": 0.5}, {"replicate": object()}, {"message": b"bytes"}):
+    for wrong in ({"batch": "not a number"}, {"replicate": 0.5}, {"message": 5}, {"host": None}, {"seed": 1.5}):
         broken = dataclasses.replace(record(estimator="other", estimate=5.0), **wrong)
         with pytest.raises((TypeError, ValueError)):
             store.add([record(estimate=4.0), broken])

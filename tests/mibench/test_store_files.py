@@ -59,10 +59,10 @@ BAD = {
     ),
     "older": (
         lambda path, _: database(path, "PRAGMA journal_mode=WAL", f"CREATE TABLE records ({FIRST_VERSION})"),
-        "is of schema version 1, and this mibench reads version 3; start a new one with --store",
+        "is of version 1, and this mibench reads version 3; start a new one with --store",
     ),
     "old": (lambda path, _: version(path, 2), "version 2, and this mibench reads version 3; start a new one with"),
-    "newer": (lambda path, _: version(path, 4), "is of schema version 4, and this mibench reads version 3; upgrade"),
+    "newer": (lambda path, _: version(path, 4), "is of version 4, and this mibench reads version 3; upgrade"),
     "cut by a byte": (lambda path, record: cut(path, record, 1), "is cut off"),
     "cut by half a page": (lambda path, record: cut(path, record, 2048), "is cut off"),
     "cut by a page": (lambda path, record: cut(path, record, 4096), "is damaged"),
@@ -108,6 +108,39 @@ def damaged(path, record):
     with path.open("r+b") as file:
         file.seek(10 * 4096)
         file.write(os.urandom(40 * 4096))
+
+
+EDITED = {
+    "an estimate": "update mibench_cells set estimate = zeroblob(length(estimate)) where task = 't0'",
+    "nothing": "update mibench_cells set status = zeroblob(4)",
+    "null": "update mibench_origins set host = x'ff'",
+    "a column of another": "update mibench_cells set peak_memory_mb = estimate",
+    "counts": "update mibench_cells set records = records + (task = 't0') - (task = 't1')",
+    "no count": "update mibench_cells set records = 'abc' where task = 't1'",
+    "a name": "update mibench_cells set task = 't10' where task = 't1'",
+    "a size": "update mibench_cells set n_samples = 74",
+    "a seed": "update mibench_cells set seed = 'x'",
+    "the truth": "update mibench_origins set mi_true = mi_true + 1e-9",
+    "a truth too few": "delete from mibench_origins where id = 1",
+    "all truths": "delete from mibench_origins",
+}
+
+
+@pytest.mark.parametrize("kind", EDITED)
+def test_what_was_changed_by_other_means_is_reported(tmp_path, record, cli, kind):
+    path = tmp_path / "s.db"
+    store = Store.open(path)
+    for task in range(3):
+        store.add([record(task=f"t{task}", replicate=r, estimate=r / 7, host=f"h{task}") for r in range(4)])
+    store.close()
+    database(path, EDITED[kind])
+    said = "is damaged; take a copy of it, or start a new one with --store"
+    for columns in (None, ["task", "estimate", "peak_memory_mb", "status"]):
+        with pytest.raises(MibenchError, match=said):
+            Store.open(path, create=False).to_frame(columns=columns)
+    (line,) = cli("leaderboard", "--store", path, code=2).stderr.splitlines()
+    assert said in line
+    assert "is not what was written" in line
 
 
 def test_damage_within_is_reported_when_it_is_met(tmp_path, record):
