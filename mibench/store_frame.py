@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from mibench.record import CELL, COLUMNS, digest
 from mibench.store_layout import CELLS, KINDS, ORDER, ORIGIN, ORIGINS, PACKED, TITLE
-from mibench.store_pack import DamagedError, damaged, unpack
+from mibench.store_pack import DamagedError, unpack
 
 _Array = npt.NDArray[Any]
 
@@ -49,17 +49,18 @@ def _read(
     conditions: Iterable[sa.ColumnElement[bool]],
     *others: str,
 ) -> dict[str, _Array]:
-    """Return the rows that any of `conditions` selects as arrays, in `ORDER` as far as the table has it.
+    """Return the rows that any of `conditions` selects as arrays: in `ORDER` as far as the table has it, else by id.
 
     Raises `DamagedError` where the columns `keyed` of a row are not those that its key was made of.
     """
     names = ["id", "key", *keyed, *others]
-    queries = (sa.select(*(table.c[name] for name in names)).where(condition) for condition in conditions)
-    rows = [tuple(row) for query in queries for row in connection.execute(query).all()]
+    query = sa.select(*(table.c[name] for name in names)).order_by(table.c.id)
+    rows = [tuple(row) for condition in conditions for row in connection.execute(query.where(condition)).all()]
     for row in rows:
         if digest(row[2 : 2 + len(keyed)]) != row[1]:
             raise DamagedError(f"{table.name} with id {row[0]} is not what was written")
-    rows.sort(key=itemgetter(*(names.index(name) for name in (*ORDER, "id") if name in ("id", *keyed))))
+    if order := [names.index(name) for name in ORDER if name in keyed]:
+        rows.sort(key=itemgetter(*order))
     return {name: np.array([row[place] for row in rows], object) for place, name in enumerate(names)}
 
 
@@ -71,11 +72,11 @@ def _held(
     titles = list(zip(*(cells[name] for name in TITLE), strict=True))
     own = {name: unpack(name, cells[name].tolist(), counts, titles) for name in packed}
     ids, times = own["origin"]
-    known = origins["id"].astype(np.int64)
-    places = np.searchsorted(known, ids)
-    lost = np.append(known, -1)[places] != ids
-    if lost.any():
-        raise damaged("origin", np.repeat(titles, counts, axis=0)[np.repeat(lost, times)][0])
+    place_of = {each: place for place, each in enumerate(origins["id"])}
+    try:
+        places = np.array([place_of[each] for each in ids.tolist()], np.int64)
+    except KeyError as error:
+        raise DamagedError(f"{ORIGINS.name} with id {error} is not there any more") from None
     of_cells = {name: (cells[name], np.array(counts, np.int64)) for name in CELL}
     return {**of_cells, **own, **{name: (origins[name][places], times) for name in ORIGIN}}
 
