@@ -66,6 +66,7 @@ def leaderboard(
     if chosen == SITE and path is None:
         raise MibenchError("--format html writes a folder of pages; say which with --output, such as --output site/")
     check_output(path, [store])
+    gc.set_threshold(10**6)  # a million records make many objects and little garbage: to look for it took .3 s
     atexit.register(gc.freeze)  # else Python looks at every object of all libraries once more, for .2 s, to free it
     columns = None if chosen == SITE else USED
     read = _with_published if with_published else read_records

@@ -119,6 +119,8 @@ def _each_value(column: pd.Series, function: Callable[[Any], Any]) -> pd.Series:
     """Map a column of many records and few values, to a Categorical with its categories in order."""
     if column.dtype == "category":
         codes, values = column.cat.codes.to_numpy(), list(column.cat.categories)
+        if column.cat.categories.is_monotonic_increasing and values == [*map(function, values)] and (codes >= 0).all():
+            return column
         if (codes < 0).any():
             values.append(None)  # the last, which -1 stands for
     else:

@@ -23,11 +23,6 @@ class DamagedError(MibenchError):
     """What a database gives back is not what was written."""
 
 
-def damaged(column: str, cell: Iterable[Any]) -> DamagedError:
-    """Return the error that names a column of a cell, of which `cell` holds task, estimator and n."""
-    return DamagedError("{} of {} · {} · n={} is not what was written".format(column, *cell))
-
-
 def pack(name: str, values: Sequence[Any]) -> bytes:
     """Return the column `name` of a cell with a check on it, on the name and on how many records there are.
 
@@ -57,13 +52,9 @@ def unpack(
     Raises `DamagedError`, which names the cell by what `cells` holds of each (task, estimator, n), where `pack` did not
     make this of as many records.
     """
-    place = -1
-    try:
-        for place, check in enumerate(map(crc32, packed, map(_SEEDS[name].__add__, counts))):
-            if check != _WHOLE:
-                raise damaged(name, cells[place])
-    except TypeError:  # it is no bytes, or there is no whole number of them
-        raise damaged(name, cells[place + 1]) from None
+    broken = _first_broken(name, packed, counts)
+    if broken is not None:
+        raise DamagedError("{} of {} · {} · n={} is not what was written".format(name, *cells[broken]))
     bare = [value[:-_CHECK_BYTES] for value in packed]
     number = np.array(counts, np.int64)
     if dtype := DTYPES[name]:
@@ -71,6 +62,21 @@ def unpack(
         return np.frombuffer(b"".join(bare), dtype), np.repeat(np.where(held == 1, number, 1), held)
     runs = json.loads(b"[" + b",".join(bare) + b"]")
     return np.array(runs[::2], object), np.array(runs[1::2], np.int64)
+
+
+def _first_broken(name: str, packed: Sequence[bytes], counts: Sequence[int]) -> int | None:
+    """Return the place of the first value that `pack` did not make of as many records; None where there is none."""
+    seed = _SEEDS[name]
+    try:
+        if set(map(crc32, packed, map(seed.__add__, counts))) <= {_WHOLE}:
+            return None
+    except TypeError:  # one is no bytes, or no whole number of records
+        pass
+    whole = (
+        isinstance(value, bytes) and isinstance(count, int) and crc32(value, seed + count) == _WHOLE
+        for value, count in zip(packed, counts, strict=True)
+    )
+    return next(place for place, is_whole in enumerate(whole) if not is_whole)
 
 
 def listed(name: str, packed: Sequence[bytes], counts: Sequence[int], cells: Sequence[Iterable[Any]]) -> list[Any]:
