@@ -21,11 +21,19 @@ KINDS = {"origin": "int", **{name: hint.removesuffix(" | None") for name, hint i
 _TYPES: dict[str, Any] = {"int": sa.BigInteger, "float": sa.Double, "bool": sa.Boolean, "str": sa.Text}
 _NUMBERS = {"int": "<i8", "int | None": "<f8", "float": "<f8", "float | None": "<f8"}
 DTYPES = {name: _NUMBERS.get(_HINTS.get(name, "int"), "") for name in PACKED}  # of numbers; texts are held as JSON
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
 _AS_STORED: dict[str, Callable[[Any], Any]] = {
     "int": index,
     "float": lambda number: float(number) + 0.0,  # SQLite knows no -0
     "bool": bool,
-    "str": "".join,
+    "str": _text,
 }
 _FIRST_VERSION = ("records", {"key", "task_fingerprint", "estimator_source", "schema_version"})
 
