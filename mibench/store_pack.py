@@ -37,8 +37,8 @@ def pack(name: str, values: Sequence[Any]) -> bytes:
         packed, first = numbers.tobytes(), numbers[:1].tobytes()
         packed = first if packed == first * len(values) else packed
     else:
-        if not all(isinstance(value, str | None) for value in values):
-            raise TypeError(f"{name} must be text, got {next(v for v in values if not isinstance(v, str | None))!r}")
+        if wrong := [value for value in values if not isinstance(value, str | None)]:
+            raise TypeError(f"{name} must be text, got {wrong[0]!r}")
         runs = [part for value, alike in groupby(values) for part in (value, len(list(alike)))]
         packed = json.dumps(runs)[1:-1].encode()
     return packed + crc32(packed, _SEEDS[name] + len(values)).to_bytes(_CHECK_BYTES, "little")
